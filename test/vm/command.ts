@@ -1,14 +1,14 @@
-import { execFile } from "node:child_process";
+import { type ExecFileException, execFile } from "node:child_process";
 
 export class CommandError extends Error {
   override readonly name = "CommandError";
   readonly operation: string;
-  readonly code: number | string | undefined;
+  readonly code: number | string | null | undefined;
 
-  constructor(operation: string, code: number | string | undefined, detail: string, cause: Error) {
-    super(`${operation}: ${detail}`, { cause });
+  constructor(operation: string, cause: ExecFileException, stderr: Buffer) {
+    super(`${operation}: ${detail(cause, stderr)}`, { cause });
     this.operation = operation;
-    this.code = code;
+    this.code = cause.code;
   }
 }
 
@@ -21,11 +21,11 @@ export const command = (program: string, args: readonly string[], cwd?: string):
     const options = { cwd, encoding: "buffer", maxBuffer: 1 << 28 } as const;
     execFile(program, [...args], options, (error, stdout, stderr) => {
       if (error === null) resolve(stdout);
-      else reject(new CommandError(program, error.code, detail(error, stderr), error));
+      else reject(new CommandError(program, error, stderr));
     });
   });
 
-const detail = (error: NodeJS.ErrnoException, stderr: Buffer): string =>
+const detail = (error: ExecFileException, stderr: Buffer): string =>
   error.code === "ENOENT"
     ? "not found; `sh test/setup.sh vm` installs what these tests need"
     : stderr.toString().trim() || error.message;
