@@ -1,0 +1,131 @@
+import { hostname } from "node:os";
+import {
+  oneOf,
+  parseAbsolutePath,
+  parseBindAddress,
+  parseEntries,
+  parseNodeName,
+  parsePath,
+  parseServer,
+  parseSocketPath,
+  parseSource,
+} from "./parse.ts";
+
+/** One setting. Its key is its name in a file; the flag and the variable follow from it. */
+export interface Setting<Value> {
+  /** What stands for the value in the help text. */
+  readonly placeholder: string;
+  readonly help: string;
+  readonly parse: (text: string) => Value;
+  /** Parsed like a given value; undefined: not set. */
+  readonly fallback: () => string | undefined;
+  /** What the help text says of the default, where the value itself would mislead. */
+  readonly fallbackHelp?: string;
+}
+
+const setting = <Value>(it: Setting<Value>): Setting<Value> => it;
+
+/** A setting that has a default, so that its value is never missing. */
+const entries = (fallback: number, help: string) => ({
+  placeholder: "N",
+  help,
+  parse: parseEntries,
+  fallback: () => `${fallback}`,
+});
+
+/** Every setting of the agent, in the order of the help text. */
+export const settings = {
+  source: setting({
+    placeholder: "kubernetes|directory:PATH",
+    help: "where Services and EndpointSlices come from",
+    parse: parseSource,
+    fallback: () => "kubernetes",
+  }),
+  nodeName: setting({
+    placeholder: "NAME",
+    help: "name of the Node that this agent serves",
+    parse: parseNodeName,
+    fallback: () => hostname().toLowerCase(),
+    fallbackHelp: "the host name in lower case",
+  }),
+  kubeconfig: setting<string | undefined>({
+    placeholder: "FILE",
+    help: "kubeconfig file for the API server",
+    parse: parsePath,
+    fallback: () => undefined,
+    fallbackHelp: "the pod's service account, then $KUBECONFIG, then ~/.kube/config",
+  }),
+  server: setting<string | undefined>({
+    placeholder: "URL",
+    help: "URL of the API server, in place of the one that the kubeconfig names",
+    parse: parseServer,
+    fallback: () => undefined,
+  }),
+  cgroupPath: setting<string | undefined>({
+    placeholder: "PATH",
+    help: "cgroup2 directory whose processes are served",
+    parse: parseAbsolutePath,
+    fallback: () => undefined,
+    fallbackHelp: "the cgroup2 mount in /proc/mounts",
+  }),
+  pinPath: setting({
+    placeholder: "PATH",
+    help: "directory on a bpf file system that holds the maps and links",
+    parse: parseAbsolutePath,
+    fallback: () => "/sys/fs/bpf/sluice",
+  }),
+  socketPath: setting({
+    placeholder: "PATH",
+    help: "UNIX socket on which the agent answers this command",
+    parse: parseSocketPath,
+    fallback: () => "/run/sluice/sluice.sock",
+  }),
+  healthzBindAddress: setting({
+    placeholder: "ADDRESS:PORT",
+    help: 'address of /healthz and /livez; "off" for none',
+    parse: parseBindAddress,
+    fallback: () => "0.0.0.0:10256",
+  }),
+  metricsBindAddress: setting({
+    placeholder: "ADDRESS:PORT",
+    help: 'address of /metrics; "off" for none',
+    parse: parseBindAddress,
+    fallback: () => "127.0.0.1:10249",
+  }),
+  logLevel: setting({
+    placeholder: "error|warn|info|debug",
+    help: "least severe level to log",
+    parse: oneOf("error", "warn", "info", "debug"),
+    fallback: () => "info",
+  }),
+  logFormat: setting({
+    placeholder: "auto|text|json",
+    help: "auto: text on a terminal, JSON otherwise",
+    parse: oneOf("auto", "text", "json"),
+    fallback: () => "auto",
+  }),
+  maxServices: setting(entries(16_384, "Service ports that the maps can hold, per IP family one")),
+  maxFrontends: setting(entries(65_536, "addresses and ports at which Services answer")),
+  maxEndpoints: setting(entries(262_144, "endpoints, counted once per Service port")),
+  maxSlots: setting(entries(524_288, "places in the slices from which an endpoint is picked")),
+  maxAffinities: setting(entries(65_536, "clients remembered for session affinity")),
+} as const;
+
+export type SettingKey = keyof typeof settings;
+
+export const settingKeys = Object.keys(settings) as readonly SettingKey[];
+
+/** The agent's settings, all resolved. */
+export type AgentConfig = {
+  readonly [Key in SettingKey]: ReturnType<(typeof settings)[Key]["parse"]>;
+};
+
+/** `nodeName` -> `--node-name` */
+export function flagOf(key: SettingKey): string {
+  return `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+/** `nodeName` -> `SLUICE_NODE_NAME` */
+export function variableOf(key: SettingKey): string {
+  return `SLUICE_${key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+}
