@@ -6,7 +6,7 @@
  *
  *   frontends[address, port, protocol] -> service index
  *   services[index].cluster            -> {offset, count} of a slice
- *   slots[offset + n]                  -> backend index, n picked below count
+ *   slots[offset + n]                  -> backend index, n picked below count (KP-30)
  *   backends[index]                    -> address and port
  *
  * The agent publishes a change by one aligned 64-bit store to services[].cluster or .local: slots
@@ -71,6 +71,15 @@ struct backend {
 	__u32 service;    /* index of the one service that it belongs to */
 	__u32 generation; /* grows each time the index is given to another endpoint (PF-27) */
 	__u32 pad;
+};
+
+/*
+ * A cache line of slots. An array element takes a multiple of 8 bytes, so single 32-bit ones would
+ * waste half of the map; user space sees one flat array of backend indices.
+ */
+#define SLOTS_PER_LINE 16
+struct slot_line {
+	__u32 backend[SLOTS_PER_LINE];
 };
 
 /* Whose index it is, for the restart and for people: NUL-padded UTF-8. */
@@ -141,5 +150,105 @@ struct stale_socket {
 	__u16 family; /* AF_INET, AF_INET6 */
 	__u16 pad;
 };
+
+/* Written by the agent that made the maps. */
+struct agent_state {
+	__u64 layout; /* fingerprint of this header's structs; another one means another agent's maps */
+};
+
+/* Types that no map names, kept in the object's BTF for the generator of the codecs. */
+const volatile union {
+	struct stale_socket stale_socket;
+	enum service_flag service_flag;
+	enum backend_flag backend_flag;
+	enum affinity_client affinity_client;
+} layout_types = {};
+
+/*
+ * The maps. Sizes are the defaults; the agent sets them before it loads the object. Together they
+ * take at most 32 MB on a small machine; service_stats alone grows with the number of CPUs.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, struct frontend_key);
+	__type(value, struct frontend);
+	__uint(max_entries, 65536);
+} frontends SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct service);
+	__uint(max_entries, 16384);
+} services SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct slot_line);
+	__uint(max_entries, 1048576 / SLOTS_PER_LINE);
+} slots SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct backend);
+	__uint(max_entries, 262144);
+} backends SEC(".maps");
+
+/* Read by people and by the restart, never by a program. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct service_name);
+	__uint(max_entries, 16384);
+} service_names SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, struct service_stats);
+	__uint(max_entries, 16384);
+} service_stats SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__type(key, struct affinity_key);
+	__type(value, struct affinity);
+	__uint(max_entries, 65536);
+} affinities SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct agent_state);
+	__uint(max_entries, 1);
+} agent_state SEC(".maps");
+
+/* Gone with the socket: nothing to collect, nothing to evict (PF-22). */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct translation);
+} connected_tcp SEC(".maps");
+
+/* Apart from TCP's, so that the hunt for stale sockets walks UDP ones only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct translation);
+} connected_udp SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct udp_flows);
+} unconnected_udp SEC(".maps");
 
 #endif

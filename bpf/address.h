@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef SLUICE_ADDRESS_H
+#define SLUICE_ADDRESS_H
+
+#define MAPPED_PREFIX bpf_htonl(0x0000ffff)
+
+static __always_inline struct address address_of_v4(__be32 v4)
+{
+	return (struct address){ { 0, 0, MAPPED_PREFIX, v4 } };
+}
+
+static __always_inline bool address_is_v4(const struct address *a)
+{
+	return a->word[0] == 0 && a->word[1] == 0 && a->word[2] == MAPPED_PREFIX;
+}
+
+static __always_inline bool address_equal(const struct address *a, const struct address *b)
+{
+	return a->word[3] == b->word[3] && a->word[2] == b->word[2] && a->word[1] == b->word[1] &&
+	       a->word[0] == b->word[0];
+}
+
+#endif
