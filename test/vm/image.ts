@@ -1,4 +1,4 @@
-import { chmod, cp, mkdir, rm, writeFile } from "node:fs/promises";
+import { chmod, cp, mkdir, open, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { command } from "./command.ts";
 
@@ -55,11 +55,9 @@ const fillTree = async (tree: string, files: Files): Promise<void> => {
   await chmod(join(tree, "init"), 0o755);
   const all = { "/bin/busybox": "/bin/busybox", ...PROGRAMS, ...files };
   for (const [guest, host] of Object.entries(all)) await copy(host, join(tree, guest));
-  const linked = [...Object.values(PROGRAMS), ...Object.values(files).filter(isAddon)];
-  for (const library of await libraries(linked)) await copy(library, join(tree, library));
+  for (const library of await libraries({ ...PROGRAMS, ...files }))
+    await copy(library, join(tree, library));
 };
-
-const isAddon = (path: string): boolean => path.endsWith(".node");
 
 const copy = async (from: string, to: string): Promise<void> => {
   await mkdir(dirname(to), { recursive: true });
@@ -67,9 +65,28 @@ const copy = async (from: string, to: string): Promise<void> => {
 };
 
 /** The shared libraries that the host's loader would take, the loader itself among them. */
-const libraries = async (programs: readonly string[]): Promise<ReadonlySet<string>> => {
-  const listing = (await command("ldd", programs)).toString();
+const libraries = async (files: Files): Promise<ReadonlySet<string>> => {
+  const linked: string[] = [];
+  for (const path of Object.values(files)) if (await isLinked(path)) linked.push(path);
+  const listing = (await command("ldd", linked)).toString();
   return new Set(listing.match(/(?<=^\s+(?:\S+ => )?)\/\S+(?= \(0x)/gm) ?? []);
+};
+
+const ET_EXEC = 2;
+const ET_DYN = 3;
+
+/** A program, shared library or addon; a BPF object is none of these. */
+const isLinked = async (path: string): Promise<boolean> => {
+  if ((await stat(path)).isDirectory()) return false;
+  const file = await open(path);
+  try {
+    const head = Buffer.alloc(18);
+    await file.read(head, 0, head.length, 0);
+    const type = head.readUInt16LE(16);
+    return head.toString("latin1", 0, 4) === "\x7fELF" && (type === ET_EXEC || type === ET_DYN);
+  } finally {
+    await file.close();
+  }
 };
 
 // A quarter more than the content, for the file system's own tables.
