@@ -1,0 +1,50 @@
+import { once } from "node:events";
+import { release } from "node:os";
+import { agentStatus, startAgent } from "./agent.ts";
+import { startBackend } from "./backends.ts";
+import { askAgain, askAll, askConnectedUdp, askTcp, connectUdp, nextError } from "./clients.ts";
+import { BACKENDS, EMPTY, MOVING, publish, SERVED } from "./manifests.ts";
+import { REPORT_MARK, type Report } from "./report.ts";
+import { until } from "./until.ts";
+
+/** Runs inside the guest: programs Services through the agent and reports what clients see. */
+const FOLDER = "/tmp/manifests";
+const [first, second] = BACKENDS;
+
+for (const backend of BACKENDS) await startBackend(backend);
+const before = await askTcp(SERVED.ip4);
+publish(FOLDER, "served", SERVED, [first]);
+publish(FOLDER, "empty", EMPTY, []);
+publish(FOLDER, "moving", MOVING, [first]);
+const agent = await startAgent(FOLDER);
+const served = await askAll(SERVED);
+const refused = await askAll(EMPTY);
+
+const held = await connectUdp(MOVING.ip4);
+await askAgain(held);
+const heldError = nextError(held, 10_000);
+publish(FOLDER, "moving", MOVING, [second]);
+let moved = await askConnectedUdp(MOVING.ip4);
+await until("the exchanged backend answers", async () => {
+  moved = await askConnectedUdp(MOVING.ip4);
+  return "backend" in moved && moved.backend === second.ip4;
+});
+const staleSocketError = await heldError;
+const status = agentStatus();
+
+agent.kill("SIGKILL");
+await once(agent, "exit");
+const unattended = await askTcp(SERVED.ip6);
+
+const report: Report = {
+  kernel: release(),
+  status,
+  before,
+  served,
+  refused,
+  staleSocketError,
+  moved,
+  unattended,
+};
+console.log(`${REPORT_MARK}${JSON.stringify(report)}`);
+process.exit(0);

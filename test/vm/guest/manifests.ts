@@ -1,0 +1,82 @@
+import { mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+export interface Address {
+  readonly ip4: string;
+  readonly ip6: string;
+}
+
+/** ClusterIPs, to which nothing in the guest has a route. */
+export const SERVED: Address = { ip4: "10.96.0.10", ip6: "fd00:96::10" };
+export const EMPTY: Address = { ip4: "10.96.0.11", ip6: "fd00:96::11" };
+export const MOVING: Address = { ip4: "10.96.0.12", ip6: "fd00:96::12" };
+
+/** Addresses of the guest's loopback device, at which its backends listen. */
+export const BACKENDS: readonly [Address, Address] = [
+  { ip4: "10.244.0.11", ip6: "fd00:244::11" },
+  { ip4: "10.244.0.12", ip6: "fd00:244::12" },
+];
+
+export const SERVICE_PORT = 80;
+export const BACKEND_PORT = 8080;
+
+/** Writes a Service and its EndpointSlices; a file appears whole, as an editor would save it. */
+export const publish = (
+  folder: string,
+  name: string,
+  address: Address,
+  backends: readonly Address[],
+): void => {
+  mkdirSync(folder, { recursive: true });
+  const objects = [
+    service(name, address),
+    slice(name, "IPv4", backends),
+    slice(name, "IPv6", backends),
+  ];
+  // JSON is YAML; objects of one file are documents of one stream.
+  const text = objects.map((object) => `---\n${JSON.stringify(object)}\n`).join("");
+  const scratch = join(folder, `.${name}`);
+  writeFileSync(scratch, text);
+  renameSync(scratch, join(folder, `${name}.yaml`));
+};
+
+const PROTOCOLS = ["TCP", "UDP"];
+
+const service = (name: string, address: Address) => ({
+  apiVersion: "v1",
+  kind: "Service",
+  metadata: { name, namespace: "default" },
+  spec: {
+    type: "ClusterIP",
+    clusterIP: address.ip4,
+    clusterIPs: [address.ip4, address.ip6],
+    ipFamilies: ["IPv4", "IPv6"],
+    ipFamilyPolicy: "RequireDualStack",
+    ports: PROTOCOLS.map((protocol) => ({
+      name: protocol.toLowerCase(),
+      protocol,
+      port: SERVICE_PORT,
+      targetPort: BACKEND_PORT,
+    })),
+  },
+});
+
+const slice = (name: string, addressType: "IPv4" | "IPv6", backends: readonly Address[]) => ({
+  apiVersion: "discovery.k8s.io/v1",
+  kind: "EndpointSlice",
+  metadata: {
+    name: `${name}-${addressType.toLowerCase()}`,
+    namespace: "default",
+    labels: { "kubernetes.io/service-name": name },
+  },
+  addressType,
+  ports: PROTOCOLS.map((protocol) => ({
+    name: protocol.toLowerCase(),
+    protocol,
+    port: BACKEND_PORT,
+  })),
+  endpoints: backends.map((backend) => ({
+    addresses: [addressType === "IPv4" ? backend.ip4 : backend.ip6],
+    conditions: { ready: true, serving: true, terminating: false },
+  })),
+});

@@ -1,0 +1,35 @@
+/** What a client saw: the backend that answered, at which address, or the error that it met. */
+export type Outcome =
+  | { readonly backend: string; readonly peer: string }
+  | { readonly error: string };
+
+export type ClientName =
+  | "tcp4"
+  | "tcp6"
+  | "tcpMapped"
+  | "udp4"
+  | "udp6"
+  | "udpConnected4"
+  | "udpConnected6";
+
+export type Outcomes = Readonly<Record<ClientName, Outcome>>;
+
+/** What one guest run tells its host, on one line that starts with `REPORT_MARK`. */
+export interface Report {
+  readonly kernel: string;
+  /** `sluice status -o json`. */
+  readonly status: unknown;
+  /** Before the agent was started. */
+  readonly before: Outcome;
+  readonly served: Outcomes;
+  /** To a Service without endpoints. */
+  readonly refused: Outcomes;
+  /** What a connected UDP socket met when its backend had gone; null: nothing, until the deadline. */
+  readonly staleSocketError: string | null;
+  /** A new client of the Service whose only backend was exchanged. */
+  readonly moved: Outcome;
+  /** After the agent was killed. */
+  readonly unattended: Outcome;
+}
+
+export const REPORT_MARK = "REPORT ";
