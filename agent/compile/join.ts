@@ -1,0 +1,107 @@
+import type { IpFamily } from "../model/address.ts";
+import type { Endpoint, EndpointSlice } from "../model/endpoint.ts";
+import { canonicalAddress } from "../model/ip.ts";
+import type { ServicePort } from "../model/service.ts";
+import { isUnspecified, isUsablePort } from "./frontend.ts";
+import type { Report } from "./problem.ts";
+
+/** An endpoint at the port that a Service port leads to. */
+export interface JoinedEndpoint {
+  readonly address: string;
+  readonly port: number;
+  readonly endpoint: Endpoint;
+  readonly sliceName: string;
+}
+
+/**
+ * Endpoints of one family for one Service port: slice ports join on name and protocol, and no two
+ * of the result share address and port (KP-03). The result does not depend on the order of slices.
+ */
+export function joinEndpoints(
+  slices: readonly EndpointSlice[],
+  port: ServicePort,
+  family: IpFamily,
+  report: Report,
+): readonly JoinedEndpoint[] {
+  const joined: JoinedEndpoint[] = [];
+  const positions = new Map<number, Map<string, number>>();
+  for (const slice of slices) {
+    if (slice.family !== family) continue;
+    for (const slicePort of slice.ports) {
+      if (slicePort.name !== port.name || slicePort.protocol !== port.protocol) continue;
+      if (!isUsablePort(slicePort.port)) {
+        reportPort(slice, slicePort.port, report);
+        continue;
+      }
+      addSlice(slice, slicePort.port, positionsAt(positions, slicePort.port), joined, report);
+    }
+  }
+  return joined;
+}
+
+function addSlice(
+  slice: EndpointSlice,
+  port: number,
+  positions: Map<string, number>,
+  joined: JoinedEndpoint[],
+  report: Report,
+): void {
+  for (const endpoint of slice.endpoints) {
+    const address = usableAddress(endpoint, slice, report);
+    if (address === undefined) continue;
+    const entry = { address, port, endpoint, sliceName: slice.name };
+    const position = positions.get(address);
+    const held = position === undefined ? undefined : joined[position];
+    if (position === undefined || held === undefined) {
+      positions.set(address, joined.length);
+      joined.push(entry);
+    } else if (supersedes(entry, held)) {
+      joined[position] = entry;
+    }
+  }
+}
+
+/** Not terminating wins (KP-03); whatever follows only makes the outcome independent of order. */
+function supersedes(entry: JoinedEndpoint, held: JoinedEndpoint): boolean {
+  const difference = rank(entry.endpoint) - rank(held.endpoint);
+  return difference === 0 ? entry.sliceName < held.sliceName : difference > 0;
+}
+
+function rank(endpoint: Endpoint): number {
+  return (endpoint.terminating ? 0 : 4) + (endpoint.ready ? 2 : 0) + (endpoint.serving ? 1 : 0);
+}
+
+function positionsAt(positions: Map<number, Map<string, number>>, port: number) {
+  let atPort = positions.get(port);
+  if (atPort === undefined) {
+    atPort = new Map();
+    positions.set(port, atPort);
+  }
+  return atPort;
+}
+
+function usableAddress(
+  endpoint: Endpoint,
+  slice: EndpointSlice,
+  report: Report,
+): string | undefined {
+  const address = canonicalAddress(endpoint.address);
+  if (address !== undefined && !isUnspecified(address)) {
+    if (address.includes(":") === (slice.family === "IPv6")) return address;
+  }
+  report(
+    "invalid-endpoint",
+    `EndpointSlice ${slice.namespace}/${slice.name}`,
+    `endpoint address "${endpoint.address}" is not an ${slice.family} address of a host and gets ` +
+      "no traffic; correct the address or the slice's addressType",
+  );
+  return undefined;
+}
+
+function reportPort(slice: EndpointSlice, port: number, report: Report): void {
+  report(
+    "invalid-port",
+    `EndpointSlice ${slice.namespace}/${slice.name}`,
+    `port ${port} is not between 1 and 65535 and its endpoints get no traffic; correct the port`,
+  );
+}
