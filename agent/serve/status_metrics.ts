@@ -1,0 +1,174 @@
+import { Counter, Gauge, type Registry } from "prom-client";
+import type { AgentStatus } from "./dump.ts";
+
+/** Where one metric's samples stand in a status: label values and a value. */
+type Read = (status: AgentStatus) => Iterable<readonly [Readonly<Record<string, string>>, number]>;
+
+interface StatusMetric {
+  readonly kind: "gauge" | "counter";
+  readonly name: string;
+  readonly help: string;
+  readonly labels: readonly string[];
+  readonly read: Read;
+}
+
+const one = (read: (status: AgentStatus) => number): Pick<StatusMetric, "labels" | "read"> => ({
+  labels: [],
+  read: (status) => [[{}, read(status)]],
+});
+
+const perMap = (field: "entries" | "capacity" | "memoryBytes") => ({
+  labels: ["map"],
+  read: ((status) => status.datapath.maps.map((map) => [{ map: map.name }, map[field]])) as Read,
+});
+
+const perResource = (read: (resource: Resource) => number) => ({
+  labels: ["resource"],
+  read: (({ source }) =>
+    source.resources.map((it) => [{ resource: it.resource }, read(it)])) as Read,
+});
+
+type Resource = AgentStatus["source"]["resources"][number];
+
+/** Every metric that is read from the status on a scrape. */
+const statusMetrics: readonly StatusMetric[] = [
+  {
+    kind: "gauge",
+    name: "sluice_info",
+    help: "1, with the version and the kernel's release",
+    labels: ["version", "kernel_release"],
+    read: ({ version, kernelRelease }) => [[{ version, kernel_release: kernelRelease }, 1]],
+  },
+  {
+    kind: "gauge",
+    name: "sluice_ready",
+    help: "1 where everything that the source held at the start is published",
+    ...one(({ sync }) => Number(sync.ready)),
+  },
+  {
+    kind: "gauge",
+    name: "sluice_objects",
+    help: "Service ports, frontends and backends that are programmed",
+    labels: ["kind"],
+    read: ({ sync }) =>
+      (["services", "frontends", "backends"] as const).map((kind) => [{ kind }, sync[kind]]),
+  },
+  {
+    kind: "gauge",
+    name: "sluice_program_attached",
+    help: "1 where the eBPF program is attached",
+    labels: ["program"],
+    read: ({ datapath }) =>
+      datapath.programs.map(({ name, attached }) => [{ program: name }, Number(attached)]),
+  },
+  {
+    kind: "gauge",
+    name: "sluice_feature_enabled",
+    help: "1 where the feature is on, 0 where this kernel lacks what it needs",
+    labels: ["feature"],
+    read: ({ datapath }) =>
+      datapath.features.map(({ name, state }) => [{ feature: name }, Number(state === "on")]),
+  },
+  {
+    kind: "gauge",
+    name: "sluice_map_entries",
+    help: "Entries in use in the map",
+    ...perMap("entries"),
+  },
+  {
+    kind: "gauge",
+    name: "sluice_map_capacity",
+    help: "Entries that the map can hold",
+    ...perMap("capacity"),
+  },
+  {
+    kind: "gauge",
+    name: "sluice_map_memory_bytes",
+    help: "Kernel memory of the map",
+    ...perMap("memoryBytes"),
+  },
+  {
+    kind: "counter",
+    name: "sluice_map_writes_total",
+    help: "Entries written to the map since the start",
+    labels: ["map"],
+    read: ({ sync }) => Object.entries(sync.writes).map(([map, count]) => [{ map }, count]),
+  },
+  {
+    kind: "gauge",
+    name: "sluice_failures",
+    help: "Service ports that the kernel does not hold as they should be",
+    ...one(({ failures }) => failures.length),
+  },
+  {
+    kind: "gauge",
+    name: "sluice_service_failing",
+    help: "1 for each Service port that the kernel does not hold as it should be",
+    labels: ["service"],
+    read: ({ failures }) => failures.map(({ service }) => [{ service }, 1]),
+  },
+  {
+    kind: "gauge",
+    name: "sluice_retries_pending",
+    help: "Failed writes that wait to be tried again",
+    ...one(({ sync }) => sync.pendingRetries),
+  },
+  {
+    kind: "gauge",
+    name: "sluice_source_problems",
+    help: "Objects of the source that were left out",
+    ...one(({ problems }) => problems.length),
+  },
+  {
+    kind: "gauge",
+    name: "sluice_source_synced",
+    help: "1 where every object of the resource has been read once",
+    ...perResource(({ synced }) => Number(synced)),
+  },
+  {
+    kind: "gauge",
+    name: "sluice_source_objects",
+    help: "Objects of the resource that the source holds",
+    ...perResource(({ objects }) => objects),
+  },
+  {
+    kind: "counter",
+    name: "sluice_source_lists_total",
+    help: "Lists of the resource since the start; each but the first began a watch anew",
+    ...perResource(({ lists }) => lists),
+  },
+  {
+    kind: "counter",
+    name: "sluice_source_reconnects_total",
+    help: "Lists of the resource since the start, without the first",
+    ...perResource(({ lists }) => Math.max(0, lists - 1)),
+  },
+  {
+    kind: "gauge",
+    name: "sluice_source_failing",
+    help: "1 where the source cannot read the resource now",
+    ...perResource(({ error }) => Number(error !== null)),
+  },
+  {
+    kind: "counter",
+    name: "sluice_stale_sockets_destroyed_total",
+    help: "Sockets destroyed because their backend had gone",
+    ...one(({ sync }) => sync.staleSocketsDestroyed),
+  },
+];
+
+/** Registers the metrics of the status; the result brings them up to date with one. */
+export function createStatusMetrics(registry: Registry): (status: AgentStatus) => void {
+  const updates = statusMetrics.map(({ kind, name, help, labels, read }) => {
+    const options = { registers: [registry], name, help, labelNames: [...labels] };
+    // A counter whose total is kept elsewhere is begun anew and grows by the total.
+    const metric = kind === "counter" ? new Counter(options) : new Gauge(options);
+    return (status: AgentStatus) => {
+      metric.reset();
+      for (const [sample, value] of read(status)) metric.inc(sample, value);
+    };
+  });
+  return (status) => {
+    for (const update of updates) update(status);
+  };
+}

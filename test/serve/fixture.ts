@@ -1,0 +1,139 @@
+import type { AgentStatus, AgentView, BackendDump, ServiceDump } from "../../agent/serve/dump.ts";
+
+/** An agent's status in which every number differs from every other. */
+export const status: AgentStatus = {
+  version: "1.2.3",
+  node: { name: "node-a", zone: "zone-1" },
+  startedAt: "2026-01-02T03:04:05.000Z",
+  uptimeSeconds: 3725,
+  kernelRelease: "6.12.1",
+  source: {
+    kind: "kubernetes",
+    target: "https://10.0.0.1:6443",
+    resources: [
+      {
+        resource: "services",
+        synced: true,
+        objects: 21,
+        lists: 3,
+        lastEventAt: "2026-01-02T04:06:00.000Z",
+        error: null,
+      },
+      {
+        resource: "endpointslices",
+        synced: false,
+        objects: 22,
+        lists: 1,
+        lastEventAt: null,
+        error: "connection refused",
+      },
+    ],
+  },
+  datapath: {
+    pinPath: "/sys/fs/bpf/sluice",
+    cgroupPath: "/sys/fs/cgroup",
+    programs: [
+      { name: "connect4", attached: true },
+      { name: "connect6", attached: false, reason: "IPv6 is disabled" },
+    ],
+    features: [
+      { name: "refusal", state: "on", reason: "kernel 5.18 or later" },
+      { name: "ring buffer", state: "off", reason: "kernel before 5.8" },
+    ],
+    maps: [{ name: "services", entries: 31, capacity: 16384, memoryBytes: 655360 }],
+  },
+  sync: {
+    ready: true,
+    services: 41,
+    frontends: 42,
+    backends: 43,
+    lastPublishedAt: "2026-01-02T04:06:01.000Z",
+    publishLatency: { p50Microseconds: 80, p99Microseconds: 400, maxMicroseconds: 900 },
+    pendingRetries: 1,
+    writes: { frontends: 51, services: 52, slots: 53, backends: 54 },
+    staleSocketsDestroyed: 61,
+  },
+  failures: [
+    {
+      service: "shop/web:http/TCP/IPv4",
+      message: "the map frontends is full; raise --max-frontends",
+      since: "2026-01-02T04:00:00.000Z",
+      retries: 7,
+    },
+  ],
+  problems: [
+    { target: "shop/old", message: "the Service has no ports; add spec.ports" },
+    { target: "b.yaml", message: "is no YAML" },
+  ],
+};
+
+export const backend = (address: string, index: number, local = false): BackendDump => ({
+  address,
+  port: 8080,
+  index,
+  generation: 1,
+  ready: true,
+  serving: true,
+  terminating: false,
+  local,
+});
+
+const near = backend("10.1.0.5", 3, true);
+const far = backend("10.1.1.9", 4);
+const ending = { ...backend("10.1.1.10", 5), ready: false, terminating: true };
+
+export const web4: ServiceDump = {
+  namespace: "shop",
+  name: "web",
+  portName: "http",
+  protocol: "TCP",
+  family: "IPv4",
+  port: 80,
+  index: 7,
+  frontends: [{ address: "10.96.0.10", port: 80, kind: "ClusterIP" }],
+  affinityTimeoutSeconds: 10800,
+  internalLocal: true,
+  externalLocal: false,
+  cluster: [near, far],
+  local: [near, ending],
+  stats: { connections: 71, datagrams: 72, refused: 73, affinity: 74 },
+};
+
+export const web6: ServiceDump = {
+  ...web4,
+  family: "IPv6",
+  index: 8,
+  frontends: [{ address: "fd00:96::a", port: 80 }],
+  affinityTimeoutSeconds: 0,
+  internalLocal: false,
+  cluster: [],
+  local: [],
+  stats: { connections: 0, datagrams: 0, refused: 5, affinity: 0 },
+};
+
+export const dns: ServiceDump = {
+  ...web4,
+  namespace: "kube-system",
+  name: "dns",
+  portName: "",
+  protocol: "UDP",
+  port: 53,
+  index: 1,
+  frontends: [{ address: "10.96.0.53", port: 53, kind: "ClusterIP" }],
+  affinityTimeoutSeconds: 0,
+  internalLocal: false,
+  cluster: [far],
+  local: [],
+  stats: { connections: 9, datagrams: 8, refused: 0, affinity: 0 },
+};
+
+export const services: readonly ServiceDump[] = [dns, web4, web6];
+
+/** A view of these, some of whose status may be other. */
+export const view = (current: () => AgentStatus = () => status): AgentView => ({
+  status: current,
+  services: () => services,
+  service: (namespace, name) =>
+    services.filter((it) => it.namespace === namespace && it.name === name),
+  traffic: () => services,
+});

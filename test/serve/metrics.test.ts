@@ -1,0 +1,237 @@
+import { describe, expect, it } from "vitest";
+import type { AgentStatus, ServiceTraffic } from "../../agent/serve/dump.ts";
+import { createMetrics } from "../../agent/serve/metrics.ts";
+import type { SyncRecorder } from "../../agent/serve/sync_metrics.ts";
+import { services, status } from "./fixture.ts";
+
+/** The samples of a scrape: name with labels, and value. */
+const samplesOf = (text: string) =>
+  new Map(
+    text
+      .split("\n")
+      .filter((line) => line !== "" && !line.startsWith("#"))
+      .map((line) => {
+        const at = line.lastIndexOf(" ");
+        return [line.slice(0, at), Number(line.slice(at + 1))] as const;
+      }),
+  );
+
+const quiet: AgentStatus = {
+  ...status,
+  datapath: {
+    ...status.datapath,
+    programs: [{ name: "connect4", attached: false }],
+    features: [{ name: "refusal", state: "off", reason: "" }],
+    maps: [{ name: "services", entries: 0, capacity: 1, memoryBytes: 2 }],
+  },
+  source: {
+    ...status.source,
+    resources: [
+      {
+        resource: "services",
+        synced: false,
+        objects: 0,
+        lists: 0,
+        lastEventAt: null,
+        error: "refused",
+      },
+    ],
+  },
+  sync: {
+    ...status.sync,
+    ready: false,
+    services: 0,
+    frontends: 0,
+    backends: 0,
+    pendingRetries: 0,
+    writes: { frontends: 0, services: 0, slots: 0, backends: 0 },
+    staleSocketsDestroyed: 0,
+  },
+  failures: [],
+  problems: [],
+};
+
+const movable = () => {
+  let current: { status: AgentStatus; traffic: readonly ServiceTraffic[] } = {
+    status: quiet,
+    traffic: [],
+  };
+  const metrics = createMetrics({
+    status: () => current.status,
+    traffic: () => current.traffic,
+  });
+  return {
+    metrics,
+    move: (next: Partial<typeof current>) => {
+      current = { ...current, ...next };
+    },
+    scrape: async () => samplesOf(await metrics.text()),
+  };
+};
+
+const statusRows: [string, number | undefined, number][] = [
+  ["sluice_ready", 0, 1],
+  ['sluice_objects{kind="services"}', 0, 41],
+  ['sluice_objects{kind="frontends"}', 0, 42],
+  ['sluice_objects{kind="backends"}', 0, 43],
+  ['sluice_program_attached{program="connect4"}', 0, 1],
+  ['sluice_feature_enabled{feature="refusal"}', 0, 1],
+  ['sluice_map_entries{map="services"}', 0, 31],
+  ['sluice_map_capacity{map="services"}', 1, 16384],
+  ['sluice_map_memory_bytes{map="services"}', 2, 655360],
+  ['sluice_map_writes_total{map="frontends"}', 0, 51],
+  ['sluice_map_writes_total{map="services"}', 0, 52],
+  ['sluice_map_writes_total{map="slots"}', 0, 53],
+  ['sluice_map_writes_total{map="backends"}', 0, 54],
+  ["sluice_failures", 0, 1],
+  ['sluice_service_failing{service="shop/web:http/TCP/IPv4"}', undefined, 1],
+  ["sluice_retries_pending", 0, 1],
+  ["sluice_source_problems", 0, 2],
+  ['sluice_source_synced{resource="services"}', 0, 1],
+  ['sluice_source_objects{resource="services"}', 0, 21],
+  ['sluice_source_lists_total{resource="services"}', 0, 3],
+  ['sluice_source_reconnects_total{resource="services"}', 0, 2],
+  ['sluice_source_failing{resource="services"}', 1, 0],
+  ["sluice_stale_sockets_destroyed_total", 0, 61],
+  ['sluice_info{version="1.2.3",kernel_release="6.12.1"}', 1, 1],
+];
+
+describe("metrics of the status", () => {
+  it.each(statusRows)("%s goes from %s to %s (PF-11)", async (name, before, after) => {
+    const { move, scrape } = movable();
+    expect((await scrape()).get(name)).toBe(before);
+    move({ status });
+    expect((await scrape()).get(name)).toBe(after);
+  });
+
+  it("does not add up totals over scrapes", async () => {
+    const { move, scrape } = movable();
+    move({ status });
+    await scrape();
+    expect((await scrape()).get('sluice_map_writes_total{map="slots"}')).toBe(53);
+  });
+});
+
+const at = Date.parse("2026-01-02T03:10:00.500Z");
+const sync = "kubeproxy_sync_proxy_rules";
+
+const loopRows: [string, (record: SyncRecorder) => void, number | undefined, number][] = [
+  [
+    `${sync}_duration_seconds_count{ip_family="IPv4"}`,
+    (r) => r.synced("IPv4", 0.5, at),
+    undefined,
+    1,
+  ],
+  [
+    `${sync}_duration_seconds_sum{ip_family="IPv6"}`,
+    (r) => r.synced("IPv6", 0.5, at),
+    undefined,
+    0.5,
+  ],
+  [
+    `${sync}_last_timestamp_seconds{ip_family="IPv4"}`,
+    (r) => r.synced("IPv4", 0.5, at),
+    undefined,
+    1767323400.5,
+  ],
+  [
+    `${sync}_last_queued_timestamp_seconds{ip_family="IPv4"}`,
+    (r) => r.queued("IPv4", at),
+    undefined,
+    1767323400.5,
+  ],
+  [`${sync}_service_changes_pending`, (r) => r.changed("service", 3), 0, 3],
+  [`${sync}_service_changes_total`, (r) => r.changed("service", 3), 0, 3],
+  [`${sync}_endpoint_changes_pending`, (r) => r.changed("endpoint", 4), 0, 4],
+  [`${sync}_endpoint_changes_total`, (r) => r.changed("endpoint", 4), 0, 4],
+  [
+    'kubeproxy_network_programming_duration_seconds_bucket{le="0.25",ip_family="IPv4"}',
+    (r) => r.programmed("IPv4", 0.2),
+    undefined,
+    1,
+  ],
+  ['kubeproxy_proxy_healthz_total{code="503"}', (r) => r.answered("healthz", 503), undefined, 1],
+  ['kubeproxy_proxy_livez_total{code="200"}', (r) => r.answered("livez", 200), undefined, 1],
+  ['sluice_publish_latency_seconds_bucket{le="0.00016"}', (r) => r.published(0.0001), 0, 1],
+  ['sluice_publish_latency_seconds_bucket{le="0.00008"}', (r) => r.published(0.00005), 0, 1],
+  ["sluice_publish_latency_seconds_sum", (r) => r.published(0.25), 0, 0.25],
+];
+
+describe("metrics of the publishing loop", () => {
+  it.each(loopRows)("%s moves (KP-60, PF-11)", async (name, act, before, after) => {
+    const { metrics, scrape } = movable();
+    expect((await scrape()).get(name)).toBe(before);
+    act(metrics.record);
+    expect((await scrape()).get(name)).toBe(after);
+  });
+
+  it("has no change pending once it has caught up, and keeps the totals (KP-60)", async () => {
+    const { metrics, scrape } = movable();
+    metrics.record.changed("service", 2);
+    metrics.record.changed("endpoint", 5);
+    metrics.record.caughtUp();
+    const samples = await scrape();
+    expect(samples.get(`${sync}_service_changes_pending`)).toBe(0);
+    expect(samples.get(`${sync}_endpoint_changes_pending`)).toBe(0);
+    expect(samples.get(`${sync}_endpoint_changes_total`)).toBe(5);
+  });
+});
+
+const web = 'namespace="shop",name="web",port="http",protocol="TCP",family="IPv4"';
+
+const trafficRows: [string, number][] = [
+  [`sluice_service_connections_total{${web}}`, 71],
+  [`sluice_service_datagrams_total{${web}}`, 72],
+  [`sluice_service_refused_total{${web}}`, 73],
+  [`sluice_service_affinity_total{${web}}`, 74],
+  [
+    'sluice_service_refused_total{namespace="shop",name="web",port="http",protocol="TCP",family="IPv6"}',
+    5,
+  ],
+  [
+    'sluice_service_datagrams_total{namespace="kube-system",name="dns",port="",protocol="UDP",family="IPv4"}',
+    8,
+  ],
+];
+
+describe("metrics of the traffic", () => {
+  it.each(trafficRows)("%s comes from the maps (PF-11)", async (name, after) => {
+    const { move, scrape } = movable();
+    expect((await scrape()).get(name)).toBeUndefined();
+    move({ traffic: services });
+    expect((await scrape()).get(name)).toBe(after);
+  });
+});
+
+describe("metrics of the process", () => {
+  it("are there", async () => {
+    const samples = await movable().scrape();
+    expect(samples.get("process_resident_memory_bytes")).toBeGreaterThan(1_000_000);
+  });
+});
+
+describe("text form", () => {
+  it("declares each metric once, with help and type, and repeats no sample", async () => {
+    const { metrics, move } = movable();
+    move({ status, traffic: services });
+    const lines = (await metrics.text()).split("\n").filter((line) => line !== "");
+    const declared = lines.flatMap((line) => /^# TYPE (\S+)/.exec(line)?.[1] ?? []);
+    expect(new Set(declared).size).toBe(declared.length);
+    const samples = lines.filter((line) => !line.startsWith("#"));
+    expect(samplesOf(lines.join("\n")).size).toBe(samples.length);
+    for (const sample of samples) {
+      const name = sample.split(/[{ ]/, 1)[0]!.replace(/_(bucket|sum|count)$/, "");
+      expect(declared.some((it) => it === name || sample.startsWith(it))).toBe(true);
+    }
+  });
+
+  it("has a test above that sees each of our metrics move (PF-11)", async () => {
+    const { metrics, move } = movable();
+    move({ status, traffic: services });
+    const ours = [...(await metrics.text()).matchAll(/^# TYPE ((?:sluice|kubeproxy)_\S+)/gm)];
+    const rows = [...statusRows, ...loopRows, ...trafficRows].map(([name]) => name);
+    const moved = rows.map((name) => name.split("{", 1)[0]?.replace(/_(bucket|sum|count)$/, ""));
+    expect(ours.length).toBeGreaterThan(30);
+    expect(ours.map(([, name]) => name).filter((name) => !moved.includes(name))).toEqual([]);
+  });
+});

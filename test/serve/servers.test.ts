@@ -1,0 +1,117 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterEach, describe, expect, it } from "vitest";
+import { createLog, silentLog } from "../../agent/log.ts";
+import type { HealthState } from "../../agent/serve/health.ts";
+import { serveHealth } from "../../agent/serve/health_server.ts";
+import { closeServer, type Listener } from "../../agent/serve/listener.ts";
+import { createMetrics } from "../../agent/serve/metrics.ts";
+import { serveMetrics } from "../../agent/serve/metrics_server.ts";
+import { view } from "./fixture.ts";
+
+const closing: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0)) await close();
+});
+
+const now = Date.parse("2026-01-02T03:10:00.000Z");
+const address = { host: "127.0.0.1", port: 0 };
+const urlOf = async (listener: Listener) => {
+  closing.push(listener.close);
+  return `http://127.0.0.1:${(await listener.bound).port}`;
+};
+
+describe("health server", () => {
+  const serve = async (state: HealthState) => {
+    const answers: string[] = [];
+    const answered = (probe: string, status: number) => answers.push(`${probe} ${status}`);
+    const url = await urlOf(
+      serveHealth({ address, state: () => state, now: () => now, answered, log: silentLog }),
+    );
+    return { url, answers };
+  };
+
+  it("answers 200 with kube-proxy's JSON while it keeps up (KP-41)", async () => {
+    const progress = { lastPublishedAt: now - 5000, oldestQueuedAt: undefined };
+    const { url, answers } = await serve({ node: "eligible", families: { IPv4: progress } });
+    const response = await fetch(`${url}/healthz`);
+    expect(response.status).toBe(200);
+    expect(response.headers.get("content-type")).toBe("application/json");
+    expect(response.headers.get("x-content-type-options")).toBe("nosniff");
+    expect(await response.json()).toEqual({
+      lastUpdated: "2026-01-02T03:10:00.000Z",
+      currentTime: "2026-01-02T03:10:00.000Z",
+      nodeEligible: true,
+      healthy: true,
+      status: { IPv4: { lastUpdated: "2026-01-02T03:09:55.000Z", healthy: true } },
+    });
+    expect(answers).toEqual(["healthz 200"]);
+  });
+
+  it("keeps /livez at 200 while a leaving Node makes /healthz 503 (KP-41)", async () => {
+    const { url, answers } = await serve({ node: "leaving", families: {} });
+    const healthz = await fetch(`${url}/healthz`);
+    expect(healthz.status).toBe(503);
+    expect(await healthz.json()).toMatchObject({ nodeEligible: false, healthy: false });
+    expect((await fetch(`${url}/livez`)).status).toBe(200);
+    expect(answers).toEqual(["healthz 503", "livez 200"]);
+  });
+
+  it("answers 404 elsewhere, 405 to a POST, and counts neither", async () => {
+    const { url, answers } = await serve({ node: "eligible", families: {} });
+    expect((await fetch(`${url}/metrics`)).status).toBe(404);
+    expect((await fetch(`${url}/healthz`, { method: "POST" })).status).toBe(405);
+    expect(answers).toEqual([]);
+  });
+
+  it("waits for a taken address, says so once, and serves when it is free (PF-41)", async () => {
+    const other = createServer();
+    await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
+    const { port } = other.address() as AddressInfo;
+    const lines: string[] = [];
+    const tried = Promise.withResolvers<void>();
+    const write = (text: string) => {
+      lines.push(JSON.parse(text).message);
+      tried.resolve();
+    };
+    const listener = serveHealth({
+      address: { host: "127.0.0.1", port },
+      state: () => ({ node: "eligible", families: {} }),
+      now: () => now,
+      answered: () => {},
+      log: createLog({ level: "debug", format: "json", output: { write } }),
+      retryMs: 10,
+    });
+    await tried.promise;
+    await closeServer(other);
+    const url = await urlOf(listener);
+    expect((await fetch(`${url}/livez`)).status).toBe(200);
+    expect(lines).toEqual(["health cannot be served yet; retrying", "health is served now"]);
+  });
+});
+
+describe("metrics server", () => {
+  it("serves /metrics, /healthz and /proxyMode (KP-42)", async () => {
+    const url = await urlOf(
+      serveMetrics({ address, metrics: createMetrics(view()), log: silentLog }),
+    );
+    const metrics = await fetch(`${url}/metrics`);
+    expect(metrics.status).toBe(200);
+    expect(metrics.headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8");
+    expect(await metrics.text()).toContain("sluice_ready 1\n");
+    expect(await (await fetch(`${url}/healthz`)).text()).toBe("ok");
+    expect(await (await fetch(`${url}/proxyMode`)).text()).toBe("ebpf");
+    expect((await fetch(`${url}/else`)).status).toBe(404);
+  });
+
+  it("answers 500 with the reason where the metrics cannot be read, and goes on", async () => {
+    const broken = () => {
+      throw new Error("the maps are gone");
+    };
+    const metrics = createMetrics({ status: broken, traffic: () => [] });
+    const url = await urlOf(serveMetrics({ address, metrics, log: silentLog }));
+    const response = await fetch(`${url}/metrics`);
+    expect([response.status, await response.json()]).toEqual([500, { error: "the maps are gone" }]);
+    expect((await fetch(`${url}/healthz`)).status).toBe(200);
+  });
+});
