@@ -41,7 +41,7 @@ export const runInVm = async (kernel: Kernel, run: Run): Promise<RunResult> => {
   const folder = await mkdtemp(join(tmpdir(), "sluice-vm-"));
   try {
     await writeFile(join(folder, "initrd"), await buildInitrd(files));
-    const ended = await emulate(qemuArguments(files, folder, run), run.timeoutMs ?? 60_000);
+    const ended = await emulate(qemuArguments(kernel, files, folder, run), run.timeoutMs ?? 60_000);
     const output = await readFile(join(folder, "output"), "utf8");
     const result = /\nEXIT (\d+)\n$/.exec(output);
     if (result !== null)
@@ -53,14 +53,18 @@ export const runInVm = async (kernel: Kernel, run: Run): Promise<RunResult> => {
   }
 };
 
-const qemuArguments = (kernel: KernelFiles, folder: string, run: Run): readonly string[] =>
+const qemuArguments = (
+  kernel: Kernel,
+  files: KernelFiles,
+  folder: string,
+  run: Run,
+): readonly string[] =>
   [
-    // cx16: kernel 6.12 crashes now and then under an emulated cmpxchg16b.
-    ["-accel", "tcg,thread=multi", "-cpu", "max,cx16=off", "-smp", "2"],
+    ["-accel", "tcg,thread=multi", "-cpu", kernel.cpu, "-smp", "2"],
     ["-m", String(run.memoryMb ?? 1024)],
     ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"],
     ["-serial", `file:${join(folder, "console")}`, "-serial", `file:${join(folder, "output")}`],
-    ["-kernel", kernel.vmlinuz, "-initrd", join(folder, "initrd")],
+    ["-kernel", files.vmlinuz, "-initrd", join(folder, "initrd")],
     ["-drive", `file=${run.image},format=raw,if=virtio,snapshot=on`],
     ["-append", `console=ttyS0 panic=-1 quiet loglevel=3 sluice.script=${run.script}`],
   ].flat();

@@ -1,4 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import type { AgentStatus } from "../../../agent/serve/dump.ts";
 import { until } from "./until.ts";
 
 const SLUICE = process.env.SLUICE_ENTRY ?? "/sluice/dist/sluice.js";
@@ -31,5 +32,5 @@ const isHealthy = async (): Promise<boolean> => {
   }
 };
 
-export const agentStatus = (): unknown =>
+export const agentStatus = (): AgentStatus =>
   JSON.parse(execFileSync(process.execPath, [SLUICE, "status", "-o", "json"]).toString());

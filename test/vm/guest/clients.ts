@@ -53,8 +53,9 @@ export const askConnectedUdp = (host: string): Promise<Outcome> =>
   observed(async (signal) => {
     const socket = await connectUdp(host);
     try {
+      const backend = await askAgain(socket, signal);
       const peer = socket.remoteAddress();
-      return { backend: await askAgain(socket, signal), peer: `${peer.address} ${peer.port}` };
+      return { backend, peer: `${peer.address} ${peer.port}` };
     } finally {
       socket.close();
     }

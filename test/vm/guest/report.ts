@@ -1,3 +1,5 @@
+import type { AgentStatus } from "../../../agent/serve/dump.ts";
+
 /** What a client saw: the backend that answered, at which address, or the error that it met. */
 export type Outcome =
   | { readonly backend: string; readonly peer: string }
@@ -18,7 +20,7 @@ export type Outcomes = Readonly<Record<ClientName, Outcome>>;
 export interface Report {
   readonly kernel: string;
   /** `sluice status -o json`. */
-  readonly status: unknown;
+  readonly status: AgentStatus;
   /** Before the agent was started. */
   readonly before: Outcome;
   readonly served: Outcomes;

@@ -1,0 +1,91 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { buildDatapathImage, type DatapathImage, reportFrom } from "./datapath.ts";
+import type { Report } from "./guest/report.ts";
+import { chosenKernels } from "./kernels.ts";
+
+const image: DatapathImage = await buildDatapathImage();
+afterAll(() => image.remove());
+
+/** What the kernel cannot do, by feature name; the rest must be on. */
+const OFF_BEFORE_5_18 = ["set-retval"];
+
+describe.each(chosenKernels())("on kernel $name", (kernel) => {
+  const isFloor = kernel.name === "5.10";
+  let report: Report;
+
+  beforeAll(async () => {
+    report = await reportFrom(kernel, image);
+  });
+
+  it("runs the kernel that was asked for", () => {
+    expect(report.kernel).toMatch(kernel.name === "newest" ? /^[7-9]\./ : `${kernel.name}.`);
+  });
+
+  it("loads every socket program and attaches it to the cgroup (PF-05, PF-07)", () => {
+    expect(report.status.datapath.programs).toEqual(
+      expect.arrayContaining(
+        [
+          "sluice_connect4",
+          "sluice_connect6",
+          "sluice_sendmsg4",
+          "sluice_sendmsg6",
+          "sluice_recvmsg4",
+          "sluice_recvmsg6",
+          "sluice_getpeername4",
+          "sluice_getpeername6",
+        ].map((name) => ({ name, attached: true })),
+      ),
+    );
+  });
+
+  it("reaches no ClusterIP before the agent runs", () => {
+    expect(report.before).toEqual({ error: "ENETUNREACH" });
+  });
+
+  it("translates connections and datagrams to ClusterIPs of both families (KP-33)", () => {
+    const v4 = { backend: "10.244.0.11", peer: "10.96.0.10 80" };
+    const v6 = { backend: "fd00:244::11", peer: "fd00:96::10 80" };
+    expect(report.served).toEqual({
+      tcp4: v4,
+      tcp6: v6,
+      tcpMapped: { backend: "10.244.0.11", peer: "::ffff:10.96.0.10 80" },
+      udp4: v4,
+      udp6: v6,
+      udpConnected4: v4,
+      udpConnected6: v6,
+    });
+  });
+
+  it("refuses connections to a Service without endpoints (KP-14, PF-25)", () => {
+    const refused = { error: "ECONNREFUSED" };
+    // Before 5.18 a hook cannot choose the errno of sendto(2).
+    const refusedSend = isFloor ? { error: "EPERM" } : refused;
+    expect(report.refused).toEqual({
+      tcp4: refused,
+      tcp6: refused,
+      tcpMapped: refused,
+      udp4: refusedSend,
+      udp6: refusedSend,
+      udpConnected4: refused,
+      udpConnected6: refused,
+    });
+  });
+
+  it("destroys a connected UDP socket whose backend has gone (PF-20)", () => {
+    expect(report.staleSocketError).toBe("ECONNABORTED");
+  });
+
+  it("sends new clients to the backend that replaced another (PF-01)", () => {
+    expect(report.moved).toEqual({ backend: "10.244.0.12", peer: "10.96.0.12 80" });
+  });
+
+  it("goes on translating when the agent has been killed (PF-04)", () => {
+    expect(report.unattended).toEqual({ backend: "fd00:244::11", peer: "fd00:96::10 80" });
+  });
+
+  it("says in its status which features the kernel lacks and why (PF-07)", () => {
+    const off = report.status.datapath.features.filter((feature) => feature.state === "off");
+    expect(off.map((feature) => feature.name)).toEqual(isFloor ? OFF_BEFORE_5_18 : []);
+    for (const feature of off) expect(feature.reason).toContain("5.18");
+  });
+});
