@@ -17,13 +17,12 @@ export interface CompileProblem {
 
 export type Report = (code: CompileProblemCode, target: string, message: string) => void;
 
-/** Keeps the first of equal problems, since a slice is read once for each port of its Service. */
+/** Keeps one of equal problems, since a slice is read once for each port of its Service. */
 export class ProblemList {
   readonly #problems = new Map<string, CompileProblem>();
 
   readonly report: Report = (code, target, message) => {
-    const key = `${target}: ${message}`;
-    if (!this.#problems.has(key)) this.#problems.set(key, { code, target, message });
+    this.#problems.set(`${target}: ${message}`, { code, target, message });
   };
 
   list(): readonly CompileProblem[] {

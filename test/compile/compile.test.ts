@@ -148,6 +148,14 @@ describe("the join of ports (KP-03)", () => {
     expect(backendsOf(service(), slices)).toEqual([["default/web:/TCP/IPv4", []]]);
   });
 
+  it("prefers a ready entry to an unready one of the same address", () => {
+    const slices = [
+      slice({ name: "a", endpoints: [endpoint("10.0.0.1", unready)] }),
+      slice({ name: "b", endpoints: [endpoint("10.0.0.1", { serving: false })] }),
+    ];
+    expect(backendsOf(service(), slices)).toEqual([["default/web:/TCP/IPv4", ["10.0.0.1 8080"]]]);
+  });
+
   it("merges spellings of one address", () => {
     const web = service({ clusterIPs: ["fd00:96::a"] });
     const slices = [

@@ -150,6 +150,18 @@ describe("agreement with the platform", () => {
   );
   const mapped = /^(::|(0{1,4}:){1,5}:?|::(0{1,4}:){1,5})ffff:/i;
 
+  it("writes nowhere beside the 16 bytes, whatever it is given", () => {
+    fc.assert(
+      fc.property(texts, (text) => {
+        const bytes = new Uint8Array(48).fill(0xaa);
+        addressBytes(text, bytes, 16);
+        expect(Buffer.from(bytes.subarray(0, 16)).toString("hex")).toBe("aa".repeat(16));
+        expect(Buffer.from(bytes.subarray(32)).toString("hex")).toBe("aa".repeat(16));
+      }),
+      { numRuns: 5_000, examples: [["1.2.3.4.5.6"], ["1:2:3:4:5:6:7:8:9:a:b"], ["::1.2.3.4.5"]] },
+    );
+  });
+
   it("accepts exactly what node:net accepts, but for zone ids", () => {
     fc.assert(
       fc.property(texts, (text) => {
