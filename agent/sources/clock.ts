@@ -1,0 +1,29 @@
+/** Time as the sources see it; tests hand in one that they turn themselves. */
+export interface Clock {
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** Calls back once after `delayMilliseconds`, unless the returned function is called first. */
+  setTimeout(callback: () => void, delayMilliseconds: number): () => void;
+}
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  setTimeout: (callback, delayMilliseconds) => {
+    const timer = setTimeout(callback, delayMilliseconds);
+    return () => clearTimeout(timer);
+  },
+};
+
+/** Resolves after the delay, or at once when the signal fires. Never rejects. */
+export function delay(clock: Clock, milliseconds: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    const finish = () => {
+      cancel();
+      signal.removeEventListener("abort", finish);
+      resolve();
+    };
+    const cancel = clock.setTimeout(finish, milliseconds);
+    signal.addEventListener("abort", finish);
+  });
+}
