@@ -48,6 +48,7 @@ export class DirectorySource implements Source {
   #watched: { readonly inode: string; close(): void } | undefined;
   #cancel = () => {};
   #scanning: Promise<void> | undefined;
+  /** A change was seen that no scan has looked at yet. */
   #isStale = false;
 
   constructor(options: DirectoryOptions) {
@@ -68,8 +69,8 @@ export class DirectorySource implements Source {
   async stop(): Promise<void> {
     this.#sink = undefined;
     this.#cancel();
-    this.#unwatch();
     await this.#scanning;
+    this.#unwatch();
   }
 
   status(): SourceStatus {
@@ -94,14 +95,8 @@ export class DirectorySource implements Source {
     };
   }
 
-  /** One scan at a time; a change during a scan calls for another. */
+  /** Ends by arranging the next one: at once where something changed meanwhile. */
   #scan(): void {
-    this.#cancel();
-    if (this.#sink === undefined) return;
-    if (this.#scanning !== undefined) {
-      this.#isStale = true;
-      return;
-    }
     this.#isStale = false;
     this.#scanning = this.#scanOnce().then((nextMilliseconds) => {
       this.#scanning = undefined;
@@ -163,8 +158,9 @@ export class DirectorySource implements Source {
   }
 
   #changed(): void {
-    if (this.#scanning !== undefined) this.#isStale = true;
-    else this.#scanIn(gatheringMilliseconds);
+    const isScheduled = this.#scanning !== undefined || this.#isStale;
+    this.#isStale = true;
+    if (!isScheduled) this.#scanIn(gatheringMilliseconds);
   }
 
   #unwatch(): void {
@@ -173,11 +169,7 @@ export class DirectorySource implements Source {
   }
 
   #apply({ entries, problems }: FolderContent): void {
-    const _isFirst = !this.#lastEventAt.has("services");
-    for (const owner of this.#problems.owners()) {
-      if (!owner.startsWith(this.#folder) && !problems.has(owner)) this.#problems.set("watch", []);
-    }
-    for (const [file, found] of problems) this.#problems.set(file, found);
+    this.#report(problems);
     const events = difference(this.#held, entries);
     this.#held = new Map([...entries].map(([key, { upsert }]) => [key, upsert]));
     if (!this.#isSynced) events.push(...synced);
