@@ -19,6 +19,7 @@ export const buildDatapathImage = async (): Promise<DatapathImage> => {
   const path = join(folder, "root.img");
   await buildImage(path, {
     "/sluice/test/vm/guest": join(root, "test/vm/guest"),
+    "/sluice/test/harness/until.ts": join(root, "test/harness/until.ts"),
     "/sluice/dist": join(root, "dist"),
   });
   return { path, remove: () => rm(folder, { recursive: true, force: true }) };

@@ -27,11 +27,18 @@ export const buildInitrd = async (kernel: KernelFiles): Promise<Buffer> => {
   const order = modules.map((module) => module.name).join("\n");
   return cpio([
     ...["bin", "dev", "modules", "newroot"].map(folder),
-    file("bin/busybox", 0o755, await readFile("/bin/busybox")),
+    file("bin/busybox", 0o755, await readBusybox()),
     file("init", 0o755, Buffer.from(INIT)),
     file("modules/order", 0o644, Buffer.from(order)),
     ...modules.map((module) => file(`modules/${module.name}.ko`, 0o644, module.content)),
   ]);
+};
+
+const readBusybox = async (): Promise<Buffer> => {
+  const content = await readFile("/bin/busybox");
+  if (content.includes("/lib64/ld-linux"))
+    throw new Error("/bin/busybox needs shared libraries: install the package busybox-static");
+  return content;
 };
 
 const folder = (path: string): Entry => ({ path, mode: 0o755 });

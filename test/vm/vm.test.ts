@@ -43,7 +43,7 @@ describe("a guest", () => {
   });
 
   it("is killed at its deadline, and the error carries what it said until then", async () => {
-    const run = { image, script: "/test/hang.mjs", timeoutMs: 15_000 };
+    const run = { image, script: "/test/hang.mjs", timeoutMs: 10_000 };
     await expect(runInVm(kernel, run)).rejects.toMatchObject({
       code: "timeout",
       message: expect.stringContaining("hanging"),

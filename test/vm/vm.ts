@@ -60,7 +60,9 @@ const qemuArguments = (
   run: Run,
 ): readonly string[] =>
   [
-    ["-accel", "tcg,thread=multi", "-cpu", kernel.cpu, "-smp", "2"],
+    // One processor: kernels patch their own code at boot, which the emulator's other threads may
+    // execute half-patched (an oops at an int3).
+    ["-accel", "tcg", "-cpu", kernel.cpu, "-smp", "1"],
     ["-m", String(run.memoryMb ?? 1024)],
     ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"],
     ["-serial", `file:${join(folder, "console")}`, "-serial", `file:${join(folder, "output")}`],

@@ -1,11 +1,11 @@
 import { once } from "node:events";
 import { release } from "node:os";
+import { until } from "../../harness/until.ts";
 import { agentStatus, startAgent } from "./agent.ts";
 import { startBackend } from "./backends.ts";
 import { askAgain, askAll, askConnectedUdp, askTcp, connectUdp, nextError } from "./clients.ts";
 import { BACKENDS, EMPTY, MOVING, publish, SERVED } from "./manifests.ts";
 import { REPORT_MARK, type Report } from "./report.ts";
-import { until } from "./until.ts";
 
 /** Runs inside the guest: programs Services through the agent and reports what clients see. */
 const FOLDER = "/tmp/manifests";
@@ -24,11 +24,13 @@ const held = await connectUdp(MOVING.ip4);
 await askAgain(held);
 const heldError = nextError(held, 10_000);
 publish(FOLDER, "moving", MOVING, [second]);
-let moved = await askConnectedUdp(MOVING.ip4);
-await until("the exchanged backend answers", async () => {
-  moved = await askConnectedUdp(MOVING.ip4);
-  return "backend" in moved && moved.backend === second.ip4;
-});
+const moved = await until(
+  async () => {
+    const outcome = await askConnectedUdp(MOVING.ip4);
+    return "backend" in outcome && outcome.backend === second.ip4 && outcome;
+  },
+  { deadlineMs: 10_000, describe: `${second.ip4} to answer` },
+);
 const staleSocketError = await heldError;
 const status = agentStatus();
 
