@@ -1,0 +1,88 @@
+import { closest } from "../config/closest.ts";
+import type { BackendDump, ServiceDump } from "../serve/dump.ts";
+import { type CommandInput, done } from "./command.ts";
+import { CliError } from "./error.ts";
+import { render } from "./output.ts";
+import { endpointText, portText, readServices } from "./services.ts";
+import { fields, table } from "./table.ts";
+
+/** `sluice service get NAMESPACE/NAME`: each port and family, its endpoints and counters. */
+export async function serviceGet(input: CommandInput, reference: string): Promise<number> {
+  const [, namespace, name] = /^([^/]+)\/([^/]+)$/.exec(reference) ?? [];
+  if (namespace === undefined || name === undefined) {
+    throw new CliError("usage", `"${reference}" names no Service; use NAMESPACE/NAME`);
+  }
+  const all = await readServices(input);
+  const found = all.filter((it) => it.namespace === namespace && it.name === name);
+  if (found.length === 0) throw unknownService(reference, all);
+  input.env.stdout.write(render(input.output, found, (it) => it.map(describe).join("\n")));
+  return done;
+}
+
+function unknownService(reference: string, all: readonly ServiceDump[]): CliError {
+  const names = all.map(({ namespace, name }) => `${namespace}/${name}`);
+  const close = closest(reference, names, 5);
+  const help = close.length > 0 ? `did you mean ${close.join(", ")}?` : 'see "sluice service list"';
+  return new CliError("failed", `there is no Service ${reference}; ${help}`);
+}
+
+function describe(service: ServiceDump): string {
+  const { namespace, name, family, index, stats } = service;
+  const head = fields([
+    ["Service", `${namespace}/${name}`],
+    ["Port", `${portText(service)} ${family}, index ${index}`],
+    ["Frontends", service.frontends.map(frontendText).join(", ") || "<none>"],
+    [
+      "Policy",
+      `internal ${policy(service.internalLocal)}, external ${policy(service.externalLocal)}`,
+    ],
+    ["Affinity", affinityText(service.affinityTimeoutSeconds)],
+    [
+      "Counters",
+      `${stats.connections} connections, ${stats.datagrams} datagrams, ` +
+        `${stats.refused} refused, ${stats.affinity} by affinity`,
+    ],
+  ]);
+  const rows = backendsOf(service).map((backend) => row(service, backend));
+  if (rows.length === 0) return `${head}\nNo endpoint is eligible: connections are refused.\n`;
+  return `${head}\n${table(["ENDPOINT", "SELECTED FOR", "STATE", "NODE", "INDEX"], rows)}`;
+}
+
+function frontendText({ address, port, kind }: ServiceDump["frontends"][number]): string {
+  return `${kind === undefined ? "" : `${kind} `}${endpointText({ address, port })}`;
+}
+
+function policy(local: boolean): string {
+  return local ? "Local" : "Cluster";
+}
+
+function affinityText(timeoutSeconds: number): string {
+  return timeoutSeconds === 0 ? "none" : `ClientIP for ${timeoutSeconds} s`;
+}
+
+/** Each backend once, in the order of its address. */
+function backendsOf({ cluster, local }: ServiceDump): readonly BackendDump[] {
+  const backends = new Map([...cluster, ...local].map((backend) => [backend.index, backend]));
+  return [...backends.values()].sort((a, b) =>
+    endpointText(a).localeCompare(endpointText(b), "en", { numeric: true }),
+  );
+}
+
+function row({ cluster, local }: ServiceDump, backend: BackendDump): readonly string[] {
+  const within = (slice: readonly BackendDump[]) =>
+    slice.some(({ index }) => index === backend.index);
+  const slices = [within(cluster) ? "cluster" : "", within(local) ? "local" : ""];
+  return [
+    endpointText(backend),
+    slices.filter((slice) => slice !== "").join(", "),
+    stateText(backend),
+    backend.local ? "this" : "other",
+    `${backend.index}`,
+  ];
+}
+
+function stateText({ ready, serving, terminating }: BackendDump): string {
+  if (ready) return "ready";
+  if (terminating) return serving ? "serving, terminating" : "terminating";
+  return serving ? "serving" : "not ready";
+}

@@ -1,0 +1,108 @@
+import type { AgentStatus } from "../serve/dump.ts";
+import { fields, table } from "./table.ts";
+
+/** An agent's status for people: the whole first, then a table for each kind of part. */
+export function statusTable(status: AgentStatus): string {
+  return [overview(status), ...parts(status)].join("\n");
+}
+
+function overview({ version, node, kernelRelease, uptimeSeconds, ...rest }: AgentStatus): string {
+  const { source, datapath, sync } = rest;
+  const { p50Microseconds, p99Microseconds, maxMicroseconds } = sync.publishLatency;
+  const { frontends, services, slots, backends } = sync.writes;
+  return fields([
+    ["Agent", `sluice ${version}, up ${duration(uptimeSeconds)}`],
+    ["Node", `${node.name}${node.zone === null ? "" : `, zone ${node.zone}`}`],
+    ["Kernel", kernelRelease],
+    ["Source", `${source.kind} ${source.target}`.trim()],
+    ["Pins", datapath.pinPath],
+    ["Cgroup", datapath.cgroupPath],
+    ["Ready", sync.ready ? "yes" : "no, the source has not been read in full"],
+    [
+      "Programmed",
+      `${sync.services} Service ports, ${sync.frontends} frontends, ${sync.backends} backends`,
+    ],
+    ["Published", sync.lastPublishedAt ?? "never"],
+    [
+      "Latency",
+      `p50 ${micro(p50Microseconds)}, p99 ${micro(p99Microseconds)}, max ${micro(maxMicroseconds)}`,
+    ],
+    [
+      "Written",
+      `${frontends} frontends, ${services} services, ${slots} slots, ${backends} backends`,
+    ],
+    ["Stale sockets", `${sync.staleSocketsDestroyed} destroyed`],
+  ]);
+}
+
+function parts({ source, datapath, failures, problems }: AgentStatus): readonly string[] {
+  return [
+    part(
+      ["RESOURCE", "SYNCED", "OBJECTS", "LISTS", "LAST EVENT", "ERROR"],
+      source.resources.map((it) => [
+        it.resource,
+        yesNo(it.synced),
+        `${it.objects}`,
+        `${it.lists}`,
+        it.lastEventAt ?? "never",
+        it.error ?? "",
+      ]),
+    ),
+    part(
+      ["PROGRAM", "ATTACHED", "REASON"],
+      datapath.programs.map((it) => [it.name, yesNo(it.attached), it.reason ?? ""]),
+    ),
+    part(
+      ["FEATURE", "STATE", "REASON"],
+      datapath.features.map((it) => [it.name, it.state, it.reason]),
+    ),
+    part(
+      ["MAP", "ENTRIES", "CAPACITY", "FULL", "MEMORY"],
+      datapath.maps.map(({ name, entries, capacity, memoryBytes }) => [
+        name,
+        `${entries}`,
+        `${capacity}`,
+        `${((100 * entries) / capacity).toFixed(1)}%`,
+        `${(memoryBytes / 1024).toFixed(0)} KiB`,
+      ]),
+    ),
+    part(
+      ["NOT PROGRAMMED", "SINCE", "RETRIES", "REASON"],
+      failures.map((it) => [it.service, it.since, `${it.retries}`, it.message]),
+    ),
+    part(
+      ["LEFT OUT", "REASON"],
+      problems.map((it) => [it.target, it.message]),
+    ),
+  ].flat();
+}
+
+/** No table where there are no rows. */
+function part(titles: readonly string[], rows: readonly (readonly string[])[]): readonly string[] {
+  return rows.length === 0 ? [] : [table(titles, rows)];
+}
+
+function micro(microseconds: number): string {
+  return `${Math.round(microseconds)} µs`;
+}
+
+function yesNo(it: boolean): string {
+  return it ? "yes" : "no";
+}
+
+/** `1d2h`, `1h2m`, `2m5s`, `5s` */
+function duration(seconds: number): string {
+  const whole = Math.floor(seconds);
+  const units = [
+    [Math.floor(whole / 86_400), "d"],
+    [Math.floor(whole / 3_600) % 24, "h"],
+    [Math.floor(whole / 60) % 60, "m"],
+    [whole % 60, "s"],
+  ] as const;
+  const first = units.findIndex(([count]) => count > 0);
+  if (first < 0) return "0s";
+  return units
+    .slice(first, first + 2)
+    .map(([count, unit]) => `${count}${unit}`)
+    .join("");
+}
