@@ -1,0 +1,50 @@
+export type { Handle } from "./addon.ts";
+export type { MapBatch } from "./batch.ts";
+export { MalformedError } from "./btf.ts";
+export * from "./errors.ts";
+export type { GlobalValue } from "./global.ts";
+export { readIterator } from "./iterator.ts";
+export {
+  inNetns,
+  isBpffs,
+  type KernelVersion,
+  kernelVersion,
+  mountBpffs,
+  netnsCookie,
+  rcuGracePeriod,
+} from "./kernel.ts";
+export {
+  attachCgroup,
+  attachedPrograms,
+  attachIter,
+  attachTcx,
+  BpfLink,
+  type Link,
+  type LinkInfo,
+  type TcDirection,
+} from "./link.ts";
+export { LoadedObject } from "./loaded.ts";
+export {
+  BpfMap,
+  createMap,
+  type MapInfo,
+  type MapOptions,
+  possibleCpus,
+  type UpdateMode,
+} from "./map.ts";
+export {
+  type AttachType,
+  type LinkType,
+  MAP_FLAGS,
+  type MapType,
+  type ProgramType,
+} from "./names.ts";
+export { BpfObject, type OpenObjectOptions, openObject } from "./object.ts";
+export type { OpenPinnedOptions } from "./pin.ts";
+export {
+  BpfProgram,
+  type ProgramInfo,
+  type TestRunOptions,
+  type TestRunResult,
+} from "./program.ts";
+export type { MapSpec, ProgramSpec } from "./spec.ts";

@@ -1,0 +1,70 @@
+import type { Handle, NativeFailure, NativeLoaded, OrErrno } from "./addon.ts";
+import { ArgumentError, BpfError, check, VerifierError } from "./errors.ts";
+import { BpfMap } from "./map.ts";
+import { BpfProgram } from "./program.ts";
+import { sectionName } from "./spec.ts";
+
+/** The maps and programs of an object in the kernel. Closing it closes them. */
+export class LoadedObject {
+  readonly name: string;
+  readonly maps: ReadonlyMap<string, BpfMap>;
+  readonly programs: ReadonlyMap<string, BpfProgram>;
+
+  /** See `BpfObject.load`. */
+  constructor(name: string, loaded: NativeLoaded) {
+    this.name = name;
+    this.maps = open(loaded.maps, (map, handle) => {
+      const section = sectionName(map);
+      return [section, new BpfMap(handle, section)];
+    });
+    this.programs = open(loaded.programs, (program, handle) => [
+      program,
+      new BpfProgram(handle, program),
+    ]);
+  }
+
+  map(name: string): BpfMap {
+    const map = this.maps.get(name);
+    if (map === undefined) throw new ArgumentError(`${this.name} has no map ${String(name)}`);
+    return map;
+  }
+
+  /** @throws {ArgumentError} also for a program that was not loaded (`setAutoload`). */
+  program(name: string): BpfProgram {
+    const program = this.programs.get(name);
+    if (program === undefined) {
+      throw new ArgumentError(`${this.name} has no loaded program ${String(name)}`);
+    }
+    return program;
+  }
+
+  /** Idempotent. Links, pins and mappings stay. */
+  close(): void {
+    for (const map of this.maps.values()) map.close();
+    for (const program of this.programs.values()) program.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+function open<T>(
+  handles: Readonly<Record<string, OrErrno<Handle>>>,
+  wrap: (name: string, handle: Handle) => readonly [string, T],
+): ReadonlyMap<string, T> {
+  return new Map(
+    Object.entries(handles).map(([name, handle]) => wrap(name, check("object.load", name, handle))),
+  );
+}
+
+/** What libbpf or the verifier had against an object. */
+export function failed(operation: string, target: string, failure: NativeFailure): BpfError {
+  const { error, messages, program, verifierLog } = failure;
+  if (program !== undefined && verifierLog !== undefined) {
+    return new VerifierError(program, -error, verifierLog);
+  }
+  const said = messages.trim().replaceAll(/\n+/g, "; ");
+  const reason = said === "" ? undefined : said;
+  return new BpfError({ operation, target, errno: -error, reason });
+}

@@ -1,0 +1,175 @@
+import { readFileSync } from "node:fs";
+import { basename } from "node:path";
+import { addon, type NativeDescription, type NativeObject } from "./addon.ts";
+import { Btf, parseBtf, parseElf } from "./btf.ts";
+import { ArgumentError, BpfError, check } from "./errors.ts";
+import { encodeGlobal, findGlobal, type GlobalValue } from "./global.ts";
+import { failed, LoadedObject } from "./loaded.ts";
+import { BpfMap } from "./map.ts";
+import { type AttachType, attachTypeNumber } from "./names.ts";
+import { type MapSpec, mapSpec, type ProgramSpec, programSpec } from "./spec.ts";
+
+export interface OpenObjectOptions {
+  /** Prefixes the names of its data sections' maps; the file's name unless given. */
+  readonly name?: string;
+  /** BTF of the kernel, where /sys/kernel/btf/vmlinux is missing. */
+  readonly btfCustomPath?: string;
+}
+
+/**
+ * A BPF object that is open and not yet loaded: what it declares, and what to change about that.
+ * @throws {MalformedError} for bytes that are no ELF file with sound BTF.
+ */
+export function openObject(
+  pathOrBytes: string | Uint8Array,
+  options: OpenObjectOptions = {},
+): BpfObject {
+  const isPath = typeof pathOrBytes === "string";
+  const bytes = isPath ? readObject(pathOrBytes) : pathOrBytes;
+  if (!(bytes instanceof Uint8Array)) throw new ArgumentError("an object is a path or bytes");
+  // libbpf trusts its input more than this library does.
+  const elf = parseElf(bytes);
+  const types = elf.sections.find((section) => section.name === ".BTF");
+  if (types !== undefined) parseBtf(types.bytes);
+  const name = options.name ?? (isPath ? basename(pathOrBytes).replace(/\..*$/, "") : "object");
+  const opened = addon.objectOpen(bytes, name, options.btfCustomPath);
+  if ("error" in opened) throw failed("object.open", name, opened);
+  return new BpfObject(name, opened);
+}
+
+function readObject(path: string): Uint8Array {
+  try {
+    return readFileSync(path);
+  } catch (cause) {
+    const errno = -((cause as NodeJS.ErrnoException).errno ?? 0);
+    throw new BpfError({ operation: "object.open", target: path, errno, cause });
+  }
+}
+
+export class BpfObject {
+  readonly name: string;
+  /** As the object declares them; data sections under the section's name: ".rodata". */
+  readonly maps: ReadonlyMap<string, MapSpec>;
+  readonly programs: ReadonlyMap<string, ProgramSpec>;
+  /** With sizes and offsets of data sections filled in. Empty for an object without BTF. */
+  readonly btf: Btf;
+  readonly #native: NativeObject;
+
+  /** See `openObject`. */
+  constructor(name: string, native: NativeObject) {
+    this.name = name;
+    this.#native = native;
+    const { maps, programs, btf } = check<NativeDescription>(
+      "object.open",
+      name,
+      addon.objectDescribe(native),
+    );
+    this.maps = new Map(maps.map(mapSpec).map((spec) => [spec.name, spec]));
+    this.programs = new Map(programs.map(programSpec).map((spec) => [spec.name, spec]));
+    this.btf = btf === undefined ? new Btf([{ kind: "void" }]) : parseBtf(btf);
+  }
+
+  setMaxEntries(map: string, maxEntries: number): void {
+    const { name } = this.#map(map);
+    this.#check("setMaxEntries", map, addon.objectSetMaxEntries(this.#native, name, maxEntries));
+  }
+
+  /** Not to make a map that no loaded program uses. */
+  setAutocreate(map: string, autocreate: boolean): void {
+    const { name } = this.#map(map);
+    this.#check("setAutocreate", map, addon.objectSetAutocreate(this.#native, name, autocreate));
+  }
+
+  /**
+   * Takes a map that exists, from a pin for instance, instead of making one. Type, key size, value
+   * size and flags must agree; the number of entries may differ.
+   */
+  reuseMap(name: string, map: BpfMap): void {
+    const declared = this.#map(name);
+    if (!(map instanceof BpfMap)) throw new ArgumentError("that is no BpfMap");
+    checkCompatible(declared, map);
+    this.#check("reuseMap", name, addon.objectReuseMap(this.#native, declared.name, map.handle));
+  }
+
+  /** The pattern of a map of maps, where the object does not declare it. */
+  setInnerMap(name: string, inner: BpfMap): void {
+    const declared = this.#map(name);
+    if (!(inner instanceof BpfMap)) throw new ArgumentError("that is no BpfMap");
+    const result = addon.objectSetInnerMap(this.#native, declared.name, inner.handle);
+    this.#check("setInnerMap", name, result);
+  }
+
+  /**
+   * The value with which a global variable starts: `const volatile` ones keep it, and the verifier
+   * prunes by it. Numbers must fit the variable's type; bytes must have its size.
+   */
+  setGlobal(name: string, value: GlobalValue): void {
+    const { section, offset, size, type } = findGlobal(this.btf, name);
+    const bytes = encodeGlobal(name, type, size, value);
+    const initial = addon.objectInitialValue(this.#native, section);
+    const image = this.#check("setGlobal", name, initial) as Uint8Array;
+    if (offset + size > image.byteLength)
+      throw new ArgumentError(`${name} lies outside ${section}`);
+    image.set(bytes, offset);
+    const result = addon.objectSetInitialValue(this.#native, section, image);
+    this.#check("setGlobal", name, result);
+  }
+
+  setAutoload(program: string, autoload: boolean): void {
+    this.#program(program);
+    const result = addon.objectSetAutoload(this.#native, program, autoload);
+    this.#check("setAutoload", program, result);
+  }
+
+  /** For a section name that leaves it open. */
+  setExpectedAttachType(program: string, attachType: AttachType): void {
+    this.#program(program);
+    const type = attachTypeNumber(attachType);
+    const result = addon.objectSetAttachType(this.#native, program, type);
+    this.#check("setExpectedAttachType", program, result);
+  }
+
+  /**
+   * Makes the maps and loads the programs; this object is closed then, whatever comes of it.
+   * @throws {VerifierError} with the log of the program that was refused.
+   */
+  load(): LoadedObject {
+    const loaded = addon.objectLoad(this.#native);
+    if ("error" in loaded) throw failed("object.load", this.name, loaded);
+    return new LoadedObject(this.name, loaded);
+  }
+
+  /** Idempotent. */
+  close(): void {
+    addon.objectClose(this.#native);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #map(name: string): MapSpec {
+    const spec = this.maps.get(name);
+    if (spec === undefined) throw new ArgumentError(`${this.name} has no map ${String(name)}`);
+    return spec;
+  }
+
+  #program(name: string): void {
+    if (!this.programs.has(name)) {
+      throw new ArgumentError(`${this.name} has no program ${String(name)}`);
+    }
+  }
+
+  #check<T>(operation: string, target: string, result: T | number): T {
+    return check(`object.${operation}`, target, result);
+  }
+}
+
+function checkCompatible(declared: MapSpec, { info }: BpfMap): void {
+  for (const property of ["type", "keySize", "valueSize", "flags"] as const) {
+    if (declared[property] === info[property]) continue;
+    throw new ArgumentError(
+      `${declared.name} is declared with ${property} ${declared[property]}, the map at hand has ${info[property]}`,
+    );
+  }
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// One file descriptor that JavaScript owns: closed by close(), by the collector, or with the thread.
+#pragma once
+
+#include <napi.h>
+
+#include <cstdint>
+#include <utility>
+
+namespace libbpf_ts {
+
+class UniqueFd {
+ public:
+  explicit UniqueFd(int fd = -1) : fd_(fd) {}
+  UniqueFd(UniqueFd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  UniqueFd& operator=(UniqueFd&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~UniqueFd() { Reset(); }
+
+  int get() const { return fd_; }
+  int Release() { return std::exchange(fd_, -1); }
+  void Reset();
+
+ private:
+  int fd_;
+};
+
+enum class Kind : uint32_t { kMap, kProgram, kLink, kSocket, kFile };
+
+// What a map's buffers must measure. Value size as system calls see it: per-CPU values hold one
+// value per possible CPU, each rounded up to 8 bytes.
+struct MapShape {
+  uint32_t key_size = 0;
+  size_t value_size = 0;
+};
+
+class Handle : public Napi::ObjectWrap<Handle> {
+ public:
+  static Napi::Function Define(Napi::Env env);
+  // Takes ownership. A negative fd is -errno and comes back as that number; so does a descriptor
+  // that is not of this kind, as -EINVAL.
+  static Napi::Value Take(Napi::Env env, Kind kind, int fd);
+  static Napi::Value Duplicate(Napi::Env env, Kind kind, int fd);
+  // Throws a TypeError for anything but a handle of this kind. A closed one has fd() -1, which
+  // every system call answers with EBADF.
+  static Handle& Argument(const Napi::CallbackInfo& info, size_t index, Kind kind);
+
+  explicit Handle(const Napi::CallbackInfo& info);
+  int fd() const { return fd_.get(); }
+  const MapShape& shape() const { return shape_; }
+
+ private:
+  static int Measure(Kind kind, int fd, MapShape& shape);
+  void Close(const Napi::CallbackInfo& info);
+  Napi::Value Number(const Napi::CallbackInfo& info);
+
+  Kind kind_ = Kind::kFile;
+  UniqueFd fd_;
+  MapShape shape_;
+};
+
+// Per environment: the classes, which JavaScript cannot construct itself.
+struct AddonData {
+  Napi::FunctionReference handle;
+  Napi::FunctionReference object;
+};
+
+}  // namespace libbpf_ts
