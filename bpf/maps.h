@@ -130,6 +130,18 @@ struct translation {
 	__u32 generation; /* of the backend */
 };
 
+/*
+ * What a TCP socket asked for, at the place of `tcp_peers` that the low bits of its cookie name.
+ * Cleared when the socket is closed; a socket whose place is taken uses socket storage instead.
+ */
+struct tcp_peer {
+	__u64 cookie; /* 0: free */
+	struct address vip;
+	__be16 vip_port;
+	__u16 pad;
+	__u32 service;
+};
+
 /* An unconnected UDP socket talks to several VIPs at once. */
 #define UDP_FLOWS 4
 struct udp_flows {
@@ -227,6 +239,18 @@ struct {
 	__type(value, struct agent_state);
 	__uint(max_entries, 1);
 } agent_state SEC(".maps");
+
+/*
+ * Socket storage costs a connect() 330 ns, half of it in allocation and half in RCU callbacks; a
+ * place in this array costs 30. Exact all the same: nothing is evicted (PF-22). A power of two.
+ */
+#define TCP_PEERS 65536
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct tcp_peer);
+	__uint(max_entries, TCP_PEERS);
+} tcp_peers SEC(".maps");
 
 /* Gone with the socket: nothing to collect, nothing to evict (PF-22). */
 struct {

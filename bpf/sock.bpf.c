@@ -93,34 +93,65 @@ static __always_inline void take_backend(struct endpoint *at, const struct backe
 	at->port = backend->port;
 }
 
-/* What the socket asked for and got; a socket that is connected anew loses the old memory. */
-static __always_inline void remember_connection(struct bpf_sock_addr *ctx,
-						const struct translation *translation)
+static __always_inline struct tcp_peer *tcp_place(__u64 cookie)
+{
+	__u32 index = cookie & (TCP_PEERS - 1);
+
+	return bpf_map_lookup_elem(&tcp_peers, &index);
+}
+
+static __always_inline void remember_tcp(struct bpf_sock_addr *ctx, const struct endpoint *vip,
+					 const struct found *found, const struct choice *choice)
+{
+	__u64 cookie = bpf_get_socket_cookie(ctx);
+	struct tcp_peer *peer = tcp_place(cookie);
+	struct translation *kept;
+
+	if (peer && (!peer->cookie || peer->cookie == cookie)) {
+		peer->vip = vip->address;
+		peer->vip_port = vip->port;
+		peer->service = found->index;
+		peer->cookie = cookie;
+		return;
+	}
+	kept = bpf_sk_storage_get(&connected_tcp, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (kept)
+		fill_translation(kept, vip, found, choice);
+}
+
+static __always_inline void remember_udp(struct bpf_sock_addr *ctx, const struct endpoint *vip,
+					 const struct found *found, const struct choice *choice)
 {
 	struct translation *kept;
 
-	if (ctx->protocol == IPPROTO_TCP) {
-		kept = bpf_sk_storage_get(&connected_tcp, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	} else {
-		/* The cookie names the socket to whoever must destroy it later (PF-21). */
-		bpf_get_socket_cookie(ctx);
-		kept = bpf_sk_storage_get(&connected_udp, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	}
+	/* The cookie names the socket to whoever must destroy it later (PF-21). */
+	bpf_get_socket_cookie(ctx);
+	kept = bpf_sk_storage_get(&connected_udp, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (kept)
-		*kept = *translation;
+		fill_translation(kept, vip, found, choice);
 }
 
+static __always_inline void clear_tcp_place(__u64 cookie)
+{
+	struct tcp_peer *peer = tcp_place(cookie);
+
+	if (peer && peer->cookie == cookie)
+		peer->cookie = 0;
+}
+
+/* A socket that is connected anew to something else loses the old memory. */
 static __always_inline void forget_connection(struct bpf_sock_addr *ctx)
 {
-	if (ctx->protocol == IPPROTO_TCP)
-		bpf_sk_storage_delete(&connected_tcp, ctx->sk);
-	else
+	if (ctx->protocol == IPPROTO_UDP) {
 		bpf_sk_storage_delete(&connected_udp, ctx->sk);
+		return;
+	}
+	clear_tcp_place(bpf_get_socket_cookie(ctx));
+	bpf_sk_storage_delete(&connected_tcp, ctx->sk);
 }
 
 static __always_inline enum verdict translate_connect(struct bpf_sock_addr *ctx, struct endpoint *at)
 {
-	struct translation translation = {};
 	struct service_stats *stats;
 	struct choice choice;
 	struct found found;
@@ -137,8 +168,10 @@ static __always_inline enum verdict translate_connect(struct bpf_sock_addr *ctx,
 		return VERDICT_REFUSE;
 	}
 	COUNT(stats, connections);
-	fill_translation(&translation, at, &found, &choice);
-	remember_connection(ctx, &translation);
+	if (ctx->protocol == IPPROTO_TCP)
+		remember_tcp(ctx, at, &found, &choice);
+	else
+		remember_udp(ctx, at, &found, &choice);
 	take_backend(at, choice.backend);
 	return VERDICT_TRANSLATE;
 }
@@ -240,10 +273,22 @@ static __always_inline bool restore_source(struct bpf_sock_addr *ctx, struct end
 	return false;
 }
 
+static __always_inline bool restore_tcp_peer(struct bpf_sock_addr *ctx, struct endpoint *at)
+{
+	__u64 cookie = bpf_get_socket_cookie(ctx);
+	struct tcp_peer *peer = tcp_place(cookie);
+
+	if (!peer || peer->cookie != cookie)
+		return restore_vip(bpf_sk_storage_get(&connected_tcp, ctx->sk, NULL, 0), at);
+	at->address = peer->vip;
+	at->port = peer->vip_port;
+	return true;
+}
+
 static __always_inline bool restore_peer(struct bpf_sock_addr *ctx, struct endpoint *at)
 {
 	if (ctx->protocol == IPPROTO_TCP)
-		return restore_vip(bpf_sk_storage_get(&connected_tcp, ctx->sk, NULL, 0), at);
+		return restore_tcp_peer(ctx, at);
 	if (ctx->protocol == IPPROTO_UDP)
 		return restore_vip(bpf_sk_storage_get(&connected_udp, ctx->sk, NULL, 0), at);
 	return false;
@@ -397,6 +442,14 @@ int sluice_getpeername6(struct bpf_sock_addr *ctx)
 
 	if (restore_peer(ctx, &at))
 		write_v6(ctx, &at);
+	return 1;
+}
+
+SEC("cgroup/sock_release")
+int sluice_sock_release(struct bpf_sock *ctx)
+{
+	if (ctx->protocol == IPPROTO_TCP)
+		clear_tcp_place(bpf_get_socket_cookie(ctx));
 	return 1;
 }
 

@@ -1,0 +1,77 @@
+import type { IpFamily, Protocol } from "../model/address.ts";
+
+/** A program of the object, and whether the kernel runs it for us. */
+export interface ProgramReport {
+  readonly name: string;
+  readonly attached: boolean;
+  /** Why it is not attached. */
+  readonly reason?: string;
+}
+
+/** Something that the datapath does only where the kernel can (PF-07). */
+export interface FeatureReport {
+  readonly name: string;
+  readonly state: "on" | "off";
+  readonly reason: string;
+}
+
+/** How full a map is (PF-08). */
+export interface MapReport {
+  readonly name: string;
+  readonly entries: number;
+  readonly capacity: number;
+  readonly memoryBytes: number;
+}
+
+/** Summed over the CPUs. */
+export interface StatsReport {
+  readonly connections: number;
+  readonly datagrams: number;
+  readonly refused: number;
+  /** Selections that session affinity decided. */
+  readonly affinity: number;
+}
+
+/** Whose it is, and what went through it. */
+export interface TrafficReport {
+  readonly namespace: string;
+  readonly name: string;
+  readonly portName: string;
+  readonly protocol: Protocol;
+  readonly family: IpFamily;
+  readonly stats: StatsReport;
+}
+
+export interface FrontendReport {
+  readonly address: string;
+  readonly port: number;
+}
+
+export interface BackendReport {
+  readonly address: string;
+  readonly port: number;
+  /** Index into the `backends` map. */
+  readonly index: number;
+  readonly generation: number;
+  readonly ready: boolean;
+  readonly serving: boolean;
+  readonly terminating: boolean;
+  /** Runs on this node. */
+  readonly local: boolean;
+}
+
+/** One Service port in one IP family, as the kernel holds it. */
+export interface ServiceReport extends TrafficReport {
+  readonly port: number;
+  /** Index into the `services` map. */
+  readonly index: number;
+  readonly frontends: readonly FrontendReport[];
+  /** 0: no session affinity. */
+  readonly affinityTimeoutSeconds: number;
+  readonly internalLocal: boolean;
+  readonly externalLocal: boolean;
+  /** Endpoints from which connections are spread over the cluster (KP-12). */
+  readonly cluster: readonly BackendReport[];
+  /** Endpoints from which connections are spread over this node (KP-13). */
+  readonly local: readonly BackendReport[];
+}
