@@ -1,0 +1,169 @@
+import { ServiceFlag } from "../../bpf/build/layout.ts";
+import { IndexAllocator } from "../datapath/allocator_index.ts";
+import { RunAllocator } from "../datapath/allocator_run.ts";
+import type { ServiceMaps } from "../datapath/maps.ts";
+import type { Slice } from "../datapath/slice.ts";
+import { textOfKey } from "./frontend_text.ts";
+import { HeldFrontends } from "./held_frontends.ts";
+import { liveBackends, slicesOf } from "./live_backends.ts";
+import { keyOfName } from "./service_name.ts";
+import { anonymousKey, ServiceTable } from "./service_table.ts";
+import type { EndpointSpace } from "./service_writer.ts";
+
+/** Something in the maps that no agent leaves there, or only one that was stopped midway. */
+export interface Finding {
+  /** A Service port, or a record by its map and index. */
+  readonly target: string;
+  readonly message: string;
+}
+
+/** What the maps hold, as the reconciler needs to know it. */
+export interface Adopted {
+  readonly table: ServiceTable;
+  readonly held: HeldFrontends;
+  readonly space: EndpointSpace;
+  /** Backends that are live and that no slice names: for removal with the first full sync. */
+  readonly orphans: readonly number[];
+  readonly findings: readonly Finding[];
+}
+
+/**
+ * Rebuilds everything from the maps alone and writes nothing (PF-02). What is inconsistent keeps
+ * its place, so that no index is given away under a live lookup; what stands at an index without a
+ * name goes by an anonymous key that no Service has.
+ */
+export function adoptMaps(maps: ServiceMaps): Adopted {
+  const findings: Finding[] = [];
+  const report = (target: string, message: string) => findings.push({ target, message });
+  const table = new ServiceTable(maps.services.length);
+  const held = new HeldFrontends();
+  adoptNames(maps, table, report);
+  adoptServices(maps, table, report);
+  adoptFrontends(maps, table, held, report);
+  const owned = table.keys().flatMap((key) => table.index(key) ?? []);
+  const inRange = owned.filter((index) => index < maps.services.length);
+  const runs = new RunAllocator(maps.slots.length);
+  const overlapping = adoptSlices(maps, table, inRange, runs, report);
+  const backends = new IndexAllocator(maps.backends.length);
+  const orphans = adoptBackends(maps, table, inRange, backends, report);
+  return { table, held, space: { backends, runs, overlapping }, orphans, findings };
+}
+
+type Report = (target: string, message: string) => void;
+
+function adoptNames(maps: ServiceMaps, table: ServiceTable, report: Report): void {
+  for (const [index, record] of maps.names.entries()) {
+    const key = keyOfName(record);
+    const usable = key !== undefined && table.index(key) === undefined;
+    if (key === undefined) report(`names[${index}]`, "names no Service port");
+    else if (!usable) report(`names[${index}]`, `repeats the name ${key}`);
+    table.add(usable ? key : anonymousKey(index), index);
+    table.setNamedPort(index, record.port);
+    table.indices.claim(index);
+  }
+}
+
+function adoptServices(maps: ServiceMaps, table: ServiceTable, report: Report): void {
+  const { services } = maps;
+  for (let index = 0; index < services.length; index++) {
+    const inUse = (services.flags(index) & ServiceFlag.IN_USE) !== 0;
+    const key = table.key(index);
+    if (key !== undefined && !inUse) report(key, "has a name but no service");
+    if (key !== undefined) continue;
+    if (!inUse && services.cluster(index) === 0n && services.local(index) === 0n) continue;
+    report(`services[${index}]`, "is in use without a name");
+    table.add(anonymousKey(index), index);
+    table.indices.claim(index);
+  }
+}
+
+function adoptFrontends(
+  maps: ServiceMaps,
+  table: ServiceTable,
+  held: HeldFrontends,
+  report: Report,
+): void {
+  for (const [key, { service }] of maps.frontends.entries()) {
+    const frontend = textOfKey(key);
+    held.set(frontend, service);
+    if (table.key(service) !== undefined) continue;
+    report(frontend, `leads to service ${service}, which is not in use`);
+    table.add(anonymousKey(service), service);
+    table.indices.claim(service);
+  }
+}
+
+/** Claims the slots of every service, and returns the services whose slices overlap another's. */
+function adoptSlices(
+  maps: ServiceMaps,
+  table: ServiceTable,
+  services: readonly number[],
+  runs: RunAllocator,
+  report: Report,
+): Set<number> {
+  const overlapping = new Set<number>();
+  for (const service of services) {
+    const covered = coveredRuns(slicesOf(maps, service));
+    const free = covered.map(({ offset, count }) => runs.claim(offset, count));
+    if (free.every((wasFree) => wasFree)) continue;
+    report(nameOf(table, service), "has a slice that overlaps another's");
+    for (const other of services) {
+      const theirs = coveredRuns(slicesOf(maps, other));
+      const meets = covered.some((run) => theirs.some((their) => overlap(run, their)));
+      if (meets) overlapping.add(other);
+    }
+  }
+  return overlapping;
+}
+
+/**
+ * Claims every record that is live or that a slot names, and returns those that are live in vain:
+ * written by an agent that was stopped before it published them, or not yet retired by it.
+ */
+function adoptBackends(
+  maps: ServiceMaps,
+  table: ServiceTable,
+  services: readonly number[],
+  indices: IndexAllocator,
+  report: Report,
+): readonly number[] {
+  for (const service of services) {
+    const { byEndpoint, surplus, strays } = liveBackends(maps, service);
+    if (strays.length > 0) reportStrays(nameOf(table, service), strays, report);
+    for (const { index } of byEndpoint.values()) indices.claim(index);
+    for (const index of [...surplus, ...strays]) if (index !== undefined) indices.claim(index);
+  }
+  const orphans: number[] = [];
+  for (let index = 0; index < maps.backends.length; index++) {
+    if (maps.backends.flags(index) !== 0 && indices.claim(index)) orphans.push(index);
+  }
+  if (orphans.length > 0) report("backends", `${orphans.length} live records are in no slice`);
+  return orphans;
+}
+
+function reportStrays(
+  target: string,
+  strays: readonly (number | undefined)[],
+  report: Report,
+): void {
+  const slots = strays.filter((index) => index !== undefined).length;
+  if (slots < strays.length) report(target, "has a slice that is out of range");
+  if (slots > 0) report(target, `has ${slots} slots that name no backend of it`);
+}
+
+/** The two slices of a service are windows of one run, or were cut from two. */
+function coveredRuns(slices: readonly Slice[]): readonly Slice[] {
+  const [a, b] = slices.filter(({ count }) => count > 0);
+  if (a === undefined) return [];
+  if (b === undefined) return [a];
+  if (!overlap(a, b)) return [a, b];
+  const offset = Math.min(a.offset, b.offset);
+  return [{ offset, count: Math.max(endOf(a), endOf(b)) - offset }];
+}
+
+const overlap = (a: Slice, b: Slice): boolean => a.offset < endOf(b) && b.offset < endOf(a);
+
+const endOf = ({ offset, count }: Slice): number => offset + count;
+
+const nameOf = (table: ServiceTable, service: number): string =>
+  table.key(service) ?? anonymousKey(service);

@@ -1,0 +1,281 @@
+import { portKey } from "../compile/key.ts";
+import type { DesiredService } from "../compile/records.ts";
+import type { MapError } from "../datapath/map_error.ts";
+import type { ServiceMaps } from "../datapath/maps.ts";
+import { protocolNumber } from "../datapath/protocol.ts";
+import { type Adopted, adoptMaps, type Finding } from "./adopt.ts";
+import { writeBatches } from "./batch.ts";
+import { mapFull, type ServiceFailure, stillHeld, writeFailed } from "./failure.ts";
+import { frontendTexts } from "./frontend_text.ts";
+import { FrontendWriter } from "./frontend_writer.ts";
+import { type Retired, Retirement } from "./retirement.ts";
+import { type ApplyResult, type Placed, Round } from "./round.ts";
+import { nameOf, noName } from "./service_name.ts";
+import { ServiceWriter } from "./service_writer.ts";
+import { Unfinished } from "./unfinished.ts";
+import { type Usage, usageOf } from "./usage.ts";
+import { addWrites, noWrites, type Writes } from "./writes.ts";
+
+/** A placement may wait for this many grace periods before a full map is called full. */
+const PATIENCE = 2;
+
+/**
+ * Makes the service maps hold what is desired. The maps themselves are what it compares with, so
+ * it holds little besides which index belongs to whom. New state is complete before it is reachable:
+ * backends, slots, slice words, names, frontends; what goes, goes in the opposite order (PF-01).
+ */
+export class Reconciler {
+  readonly #maps: ServiceMaps;
+  readonly #adopted: Adopted;
+  readonly #retirement: Retirement;
+  readonly #services: ServiceWriter;
+  readonly #frontends: FrontendWriter;
+  readonly #unfinished = new Unfinished();
+  #orphans: readonly number[];
+  #writes: Writes = noWrites;
+
+  private constructor(maps: ServiceMaps) {
+    this.#maps = maps;
+    this.#adopted = adoptMaps(maps);
+    this.#orphans = this.#adopted.orphans;
+    this.#retirement = new Retirement(
+      () => maps.gracePeriod(),
+      (retired) => this.#reclaim(retired),
+    );
+    const { table, held, space } = this.#adopted;
+    this.#services = new ServiceWriter(maps, space, this.#retirement);
+    this.#frontends = new FrontendWriter(maps.frontends, held, table);
+  }
+
+  /**
+   * Takes over what stands in the maps and writes nothing. Waits for one grace period first, since
+   * whoever wrote them last may have retired records just before it ended.
+   */
+  static async adopt(maps: ServiceMaps): Promise<Reconciler> {
+    await maps.gracePeriod();
+    return new Reconciler(maps);
+  }
+
+  /** What was inconsistent in the adopted maps. It is mended as Services are applied and removed. */
+  get findings(): readonly Finding[] {
+    return this.#adopted.findings;
+  }
+
+  /** Entries written since the adoption. */
+  get writes(): Writes {
+    return this.#writes;
+  }
+
+  /** Service ports that the kernel does not hold as they should be; `retry` tries them again. */
+  get failures(): readonly ServiceFailure[] {
+    return this.#unfinished.failures();
+  }
+
+  get usage(): Usage {
+    return usageOf(this.#maps, this.#adopted);
+  }
+
+  /** The port keys of one Service ("namespace/name") that stand in the maps or are to be retried. */
+  keysOf(service: string): readonly string[] {
+    return [...this.#adopted.table.keysOf(service), ...this.#unfinished.keysOf(service)];
+  }
+
+  /** Resolves when the grace period that is running has ended and its space is free again. */
+  reclaimed(): Promise<void> {
+    return this.#retirement.ended();
+  }
+
+  /**
+   * Makes the maps hold each of these, and none of the removed (by `portKey`). Costs time in
+   * proportion to what it is given. Failures are kept for `retry`.
+   */
+  apply(desired: readonly DesiredService[], removed: Iterable<string> = []): ApplyResult {
+    const round = new Round();
+    const works = new Map(desired.map((service) => [portKey(service.id), service]));
+    const gone = this.#gone(removed, works);
+    this.#joinWaiting(works, gone);
+    const placed = [...works]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .flatMap(([key, service]) => this.#place(key, service, round) ?? []);
+    const named = this.#writeNames(placed, round);
+    this.#writeFrontends(named, gone, round);
+    this.#remove(gone, round);
+    this.#retirement.start();
+    const result = round.result();
+    this.#writes = addWrites(this.#writes, result.writes);
+    return result;
+  }
+
+  /** Tries again whatever failed or waits. */
+  retry(): ApplyResult {
+    return this.apply(this.#unfinished.desired(), this.#unfinished.removals());
+  }
+
+  /**
+   * Everything that exists has been applied: removes what stands in the maps and is not wanted (by
+   * `portKey`), which nothing does before (PF-02).
+   */
+  finishFirstSync(wanted: ReadonlySet<string>): ApplyResult {
+    const hadOrphans = this.#orphans.length > 0;
+    for (const index of this.#orphans) {
+      this.#maps.backends.setFlags(index, 0);
+      this.#retirement.backend(index);
+    }
+    this.#orphans = [];
+    const unwanted = this.#adopted.table.keys().filter((key) => !wanted.has(key));
+    const result = this.apply(this.#unfinished.desired(), unwanted);
+    return { ...result, retiredUdp: result.retiredUdp || hadOrphans };
+  }
+
+  /** The indices of what is to be removed, by key; what was only waiting to be placed is forgotten. */
+  #gone(
+    removed: Iterable<string>,
+    works: ReadonlyMap<string, DesiredService>,
+  ): ReadonlyMap<string, number> {
+    const gone = new Map<string, number>();
+    for (const key of removed) {
+      if (works.has(key)) continue;
+      this.#unfinished.delete(key);
+      const index = this.#adopted.table.index(key);
+      if (index !== undefined) gone.set(key, index);
+    }
+    return gone;
+  }
+
+  /** Adds those that a conflict kept from an address which this round sets free. */
+  #joinWaiting(works: Map<string, DesiredService>, gone: ReadonlyMap<string, number>): void {
+    const waiting = this.#unfinished.conflicting().filter(([key]) => !gone.has(key));
+    if (waiting.length === 0) return;
+    const { held, table } = this.#adopted;
+    const freed = new Set([...gone.values()].flatMap((index) => held.of(index)));
+    for (const [key, service] of works) {
+      const wanted = frontendTexts(service);
+      const holds = held.of(table.index(key) ?? -1);
+      for (const text of holds) if (!wanted.includes(text)) freed.add(text);
+    }
+    for (const [key, service] of waiting) {
+      const joins = frontendTexts(service).some((text) => freed.has(text));
+      if (joins && !works.has(key)) works.set(key, service);
+    }
+  }
+
+  #place(key: string, desired: DesiredService, round: Round): Placed | undefined {
+    const { table } = this.#adopted;
+    const known = table.index(key);
+    const service = known ?? table.indices.allocate();
+    if (service === undefined) return this.#noRoom(key, desired, "services", round);
+    if (known === undefined) this.#services.renew(service);
+    const placement = this.#services.place(service, desired);
+    if (placement.full !== undefined) {
+      if (known === undefined) table.indices.release(service);
+      return this.#noRoom(key, desired, placement.full, round);
+    }
+    this.#unfinished.delete(key);
+    if (known === undefined) table.add(key, service);
+    round.placed(key, placement, desired.id.protocol === "UDP");
+    return { key, desired, service, frontends: frontendTexts(desired) };
+  }
+
+  /** Waits where space is about to be given back; otherwise, or after long enough, fails (PF-08). */
+  #noRoom(
+    key: string,
+    desired: DesiredService,
+    map: "services" | "backends" | "slots",
+    round: Round,
+  ): undefined {
+    const { completed, pending } = this.#retirement;
+    const before = this.#unfinished.get(key);
+    const waited = before !== undefined && before.failure === undefined;
+    const waitsSince = waited ? before.waitsSince : completed;
+    const failure = mapFull(key, map, this.#maps[map].length);
+    const patient = before?.failure?.code !== "full" && completed < waitsSince + PATIENCE;
+    const waits = pending && patient;
+    this.#unfinished.set(key, { desired, failure: waits ? undefined : failure, waitsSince });
+    if (waits) round.waits();
+    else round.failed(failure);
+  }
+
+  /** Before any frontend leads to an index, its name stands, or a restart could not tell whose it is. */
+  #writeNames(placed: readonly Placed[], round: Round): readonly Placed[] {
+    const { table } = this.#adopted;
+    const unnamed = new Set<Placed>();
+    writeBatches(
+      placed.filter(({ service, desired }) => table.namedPort(service) !== desired.port),
+      (batch) =>
+        this.#maps.names.update(batch.map(({ service, desired }) => [service, nameOf(desired)])),
+      ({ key, service, desired }) => {
+        table.setNamedPort(service, desired.port);
+        round.written("names", key);
+      },
+      (work, error) => {
+        unnamed.add(work);
+        this.#fail(this.#writeFailure(work.key, error), work.desired, round);
+      },
+    );
+    return placed.filter((work) => !unnamed.has(work));
+  }
+
+  #writeFrontends(
+    placed: readonly Placed[],
+    gone: ReadonlyMap<string, number>,
+    round: Round,
+  ): void {
+    const { held } = this.#adopted;
+    const works = new Map(placed.map(({ key, desired }) => [key, desired]));
+    this.#frontends.write(placed, new Set(gone.values()), {
+      written: (key) => round.written("frontends", key),
+      failed: (failure) => this.#fail(failure, works.get(failure.key), round),
+    });
+    for (const { key, desired, service, frontends } of placed) {
+      const extra = held.of(service).find((frontend) => !frontends.includes(frontend));
+      if (extra !== undefined) this.#fail(stillHeld(key, extra), desired, round);
+    }
+  }
+
+  /** Only a service that no frontend leads to is emptied; the others stay whole until `retry`. */
+  #remove(gone: ReadonlyMap<string, number>, round: Round): void {
+    const { held, table } = this.#adopted;
+    const unreachable = [...gone].filter(([key, service]) => {
+      const [frontend] = held.of(service);
+      if (frontend !== undefined) this.#fail(stillHeld(key, frontend), undefined, round);
+      return frontend === undefined;
+    });
+    writeBatches(
+      unreachable.filter(([, service]) => service < this.#maps.services.length),
+      (batch) => this.#maps.names.update(batch.map(([, service]) => [service, noName])),
+      ([key, service]) => {
+        round.written("names", key);
+        table.setNamedPort(service, 0);
+        this.#clear(key, service, round);
+      },
+      ([key], error) => this.#fail(this.#writeFailure(key, error), undefined, round),
+    );
+    for (const [, service] of unreachable) {
+      if (service >= this.#maps.services.length) table.remove(service);
+    }
+  }
+
+  #clear(key: string, service: number, round: Round): void {
+    const isUdp = this.#maps.services.protocol(service) === protocolNumber.UDP;
+    round.placed(key, this.#services.clear(service), isUdp);
+    this.#adopted.table.remove(service);
+    this.#retirement.service(service);
+  }
+
+  #fail(failure: ServiceFailure, desired: DesiredService | undefined, round: Round): void {
+    if (this.#unfinished.get(failure.key) !== undefined) return;
+    this.#unfinished.set(failure.key, { desired, failure, waitsSince: 0 });
+    round.failed(failure);
+  }
+
+  #writeFailure(key: string, error: MapError): ServiceFailure {
+    return writeFailed(key, error, this.#maps.frontends.capacity);
+  }
+
+  #reclaim({ services, backends, runs }: Retired): void {
+    const { space, table } = this.#adopted;
+    for (const index of services) table.indices.release(index);
+    for (const index of backends) space.backends.release(index);
+    for (const { offset, count } of runs) space.runs.release(offset, count);
+  }
+}

@@ -1,0 +1,222 @@
+import { ServiceFlag } from "../../bpf/build/layout.ts";
+import type { Backend, DesiredService } from "../compile/records.ts";
+import type { IndexAllocator } from "../datapath/allocator_index.ts";
+import type { RunAllocator } from "../datapath/allocator_run.ts";
+import type { ServiceMaps } from "../datapath/maps.ts";
+import { protocolNumber } from "../datapath/protocol.ts";
+import { packSlice } from "../datapath/slice.ts";
+import { addressInto, type BackendMatch, backendFlags, matchBackends } from "./backend_match.ts";
+import { liveBackends, slicesOf } from "./live_backends.ts";
+import type { Retirement } from "./retirement.ts";
+
+/** Where free records and slots come from and where they go. */
+export interface EndpointSpace {
+  readonly backends: IndexAllocator;
+  readonly runs: RunAllocator;
+  /** Services whose slices another's overlap: what those hold must not be given back. */
+  readonly overlapping: Set<number>;
+}
+
+/** What one placement wrote, or the map that has no room for it. */
+export interface Placement {
+  readonly full: "backends" | "slots" | undefined;
+  readonly services: number;
+  readonly slots: number;
+  readonly backends: number;
+  /** Some backend left a slice. */
+  readonly narrowed: boolean;
+}
+
+interface Words {
+  readonly cluster: bigint;
+  readonly local: bigint;
+}
+
+const UNTOUCHED: Placement = {
+  full: undefined,
+  services: 0,
+  slots: 0,
+  backends: 0,
+  narrowed: false,
+};
+
+const scratch = new Uint8Array(16);
+
+/** Writes services with their slices and backends, all through the live arrays. */
+export class ServiceWriter {
+  readonly #maps: ServiceMaps;
+  readonly #space: EndpointSpace;
+  readonly #retirement: Retirement;
+
+  constructor(maps: ServiceMaps, space: EndpointSpace, retirement: Retirement) {
+    this.#maps = maps;
+    this.#space = space;
+    this.#retirement = retirement;
+  }
+
+  /**
+   * Makes the service hold what is desired. Where the slices change, new records and a new run are
+   * complete before one store of each slice word publishes them, and what only the old words named
+   * is dead right after. Writes nothing that stands already.
+   */
+  place(service: number, desired: DesiredService): Placement {
+    const live = liveBackends(this.#maps, service);
+    const match = matchBackends(live, desired.backends);
+    if (!match.sameSlices) return this.#replace(service, desired, match);
+    const services = this.#publish(service, this.#words(service), desired) ? 1 : 0;
+    return { ...UNTOUCHED, services, backends: this.#settleFlags(match.records, desired.backends) };
+  }
+
+  /** A new owner for a free index: what was remembered of the former one no longer matches. */
+  renew(service: number): void {
+    const { services } = this.#maps;
+    services.setGeneration(service, (services.generation(service) + 1) >>> 0);
+  }
+
+  /** Empties the service and retires all that it held. */
+  clear(service: number): Placement {
+    const { services } = this.#maps;
+    const { byEndpoint, surplus } = liveBackends(this.#maps, service);
+    const backends = [...Array.from(byEndpoint.values(), ({ index }) => index), ...surplus];
+    const runs = slicesOf(this.#maps, service);
+    services.setCluster(service, 0n);
+    services.setLocal(service, 0n);
+    services.setFlags(service, 0);
+    this.#retire(service, backends, runs);
+    return {
+      ...UNTOUCHED,
+      services: 1,
+      backends: backends.length,
+      narrowed: backends.length > 0,
+    };
+  }
+
+  #replace(service: number, desired: DesiredService, match: BackendMatch): Placement {
+    const { backends, runs } = this.#space;
+    if (match.fresh > backends.free) return { ...UNTOUCHED, full: "backends" };
+    const { length: count } = desired.backends;
+    const offset = runs.allocate(count);
+    if (offset === undefined) return { ...UNTOUCHED, full: "slots" };
+    const records = desired.backends.map(
+      (backend, at) => match.records[at] ?? this.#create(service, backend),
+    );
+    const words = this.#fill(offset, desired.backends, records);
+    const old = slicesOf(this.#maps, service);
+    this.#publish(service, words, desired);
+    const settled = this.#settleFlags(match.records, desired.backends);
+    this.#retire(service, match.gone, old);
+    return {
+      full: undefined,
+      services: 1,
+      slots: count,
+      backends: match.fresh + settled + match.gone.length,
+      narrowed: match.narrowed,
+    };
+  }
+
+  /** A complete record in a free index; the flags, which make it live, come last. */
+  #create(service: number, backend: Backend): number {
+    const { backends } = this.#maps;
+    const index = this.#space.backends.allocate();
+    if (index === undefined) throw new RangeError("no free backend, although one was counted");
+    backends.setGeneration(index, (backends.generation(index) + 1) >>> 0);
+    backends.setService(index, service);
+    backends.setAddress(index, addressInto(backend.address, scratch));
+    backends.setPort(index, backend.port);
+    backends.setFlags(index, backendFlags(backend));
+    return index;
+  }
+
+  /**
+   * One run for both slices, which are windows of it: first what only the local slice holds, then
+   * what both do, then what only the cluster slice does.
+   */
+  #fill(offset: number, backends: readonly Backend[], records: readonly number[]): Words {
+    const { slots } = this.#maps;
+    let end = offset;
+    const put = (inLocal: boolean, inCluster: boolean) => {
+      for (const [at, backend] of backends.entries()) {
+        if (backend.inLocal !== inLocal || backend.inCluster !== inCluster) continue;
+        slots[end++] = records[at] ?? 0;
+      }
+      return end;
+    };
+    const cluster = put(true, false);
+    const local = put(true, true);
+    put(false, true);
+    return { cluster: wordOf(cluster, end), local: wordOf(offset, local) };
+  }
+
+  #words(service: number): Words {
+    const { services } = this.#maps;
+    return { cluster: services.cluster(service), local: services.local(service) };
+  }
+
+  /**
+   * Stores what differs. A slice that becomes empty is published after the flags, since until they
+   * are stored it may be the one that the programs choose from. True: something was stored.
+   */
+  #publish(service: number, words: Words, desired: DesiredService): boolean {
+    const { services } = this.#maps;
+    const before = this.#words(service);
+    const settled = this.#settleSettings(service, desired);
+    const { cluster, local } = words;
+    if (cluster !== before.cluster && cluster !== 0n) services.setCluster(service, cluster);
+    if (local !== before.local && local !== 0n) services.setLocal(service, local);
+    const flags = serviceFlags(desired);
+    const flagged = flags !== services.flags(service);
+    if (flagged) services.setFlags(service, flags);
+    if (cluster !== before.cluster && cluster === 0n) services.setCluster(service, cluster);
+    if (local !== before.local && local === 0n) services.setLocal(service, local);
+    return settled || flagged || cluster !== before.cluster || local !== before.local;
+  }
+
+  #settleSettings(service: number, { id, affinityTimeoutSeconds }: DesiredService): boolean {
+    const { services } = this.#maps;
+    const protocol = protocolNumber[id.protocol];
+    const same =
+      services.affinitySeconds(service) === affinityTimeoutSeconds &&
+      services.protocol(service) === protocol &&
+      services.algorithm(service) === 0;
+    if (same) return false;
+    services.setAffinitySeconds(service, affinityTimeoutSeconds);
+    services.setProtocol(service, protocol);
+    services.setAlgorithm(service, 0);
+    return true;
+  }
+
+  /** Brings the flags of records that stay up to date, and says how many differed. */
+  #settleFlags(records: readonly (number | undefined)[], desired: readonly Backend[]): number {
+    const { backends } = this.#maps;
+    let written = 0;
+    for (const [at, backend] of desired.entries()) {
+      const index = records[at];
+      const flags = backendFlags(backend);
+      if (index === undefined || backends.flags(index) === flags) continue;
+      backends.setFlags(index, flags);
+      written++;
+    }
+    return written;
+  }
+
+  #retire(
+    service: number,
+    backends: readonly number[],
+    runs: readonly { readonly offset: number; readonly count: number }[],
+  ): void {
+    for (const index of backends) {
+      this.#maps.backends.setFlags(index, 0);
+      this.#retirement.backend(index);
+    }
+    if (this.#space.overlapping.delete(service)) return;
+    for (const run of runs) this.#retirement.run(run);
+  }
+}
+
+const wordOf = (offset: number, end: number): bigint =>
+  end === offset ? 0n : packSlice({ offset, count: end - offset });
+
+const serviceFlags = ({ internalLocal, externalLocal }: DesiredService): number =>
+  ServiceFlag.IN_USE |
+  (internalLocal ? ServiceFlag.INTERNAL_LOCAL : 0) |
+  (externalLocal ? ServiceFlag.EXTERNAL_LOCAL : 0);

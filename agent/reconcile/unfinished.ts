@@ -1,0 +1,56 @@
+import type { DesiredService } from "../compile/records.ts";
+import type { ServiceFailure } from "./failure.ts";
+
+/** A Service port that is not yet as it should be, and what it should be; undefined: gone. */
+export interface UnfinishedService {
+  readonly desired: DesiredService | undefined;
+  /** Undefined: it waits for space that is about to be given back. */
+  readonly failure: ServiceFailure | undefined;
+  /** Grace periods that had ended when it began to wait. */
+  readonly waitsSince: number;
+}
+
+/** The Service ports that `retry` has to go through again. */
+export class Unfinished {
+  readonly #services = new Map<string, UnfinishedService>();
+
+  get size(): number {
+    return this.#services.size;
+  }
+
+  get(key: string): UnfinishedService | undefined {
+    return this.#services.get(key);
+  }
+
+  set(key: string, service: UnfinishedService): void {
+    this.#services.set(key, service);
+  }
+
+  delete(key: string): void {
+    this.#services.delete(key);
+  }
+
+  /** Those of one Service ("namespace/name"). */
+  keysOf(service: string): readonly string[] {
+    return [...this.#services.keys()].filter((key) => key.startsWith(`${service}:`));
+  }
+
+  failures(): readonly ServiceFailure[] {
+    return Array.from(this.#services.values(), ({ failure }) => failure ?? []).flat();
+  }
+
+  desired(): readonly DesiredService[] {
+    return Array.from(this.#services.values(), ({ desired }) => desired ?? []).flat();
+  }
+
+  removals(): readonly string[] {
+    return [...this.#services].filter(([, { desired }]) => !desired).map(([key]) => key);
+  }
+
+  /** Those that another Service port keeps from answering at an address. */
+  conflicting(): readonly (readonly [string, DesiredService])[] {
+    return [...this.#services].flatMap(([key, { desired, failure }]) =>
+      desired !== undefined && failure?.code === "conflict" ? [[key, desired] as const] : [],
+    );
+  }
+}

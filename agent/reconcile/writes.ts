@@ -1,0 +1,21 @@
+/** Entries written to each map; a record counts once a change, however many of its fields it alters. */
+export interface Writes {
+  readonly frontends: number;
+  readonly services: number;
+  readonly slots: number;
+  readonly backends: number;
+  readonly names: number;
+}
+
+export const noWrites: Writes = { frontends: 0, services: 0, slots: 0, backends: 0, names: 0 };
+
+export const addWrites = (a: Writes, b: Writes): Writes => ({
+  frontends: a.frontends + b.frontends,
+  services: a.services + b.services,
+  slots: a.slots + b.slots,
+  backends: a.backends + b.backends,
+  names: a.names + b.names,
+});
+
+export const countWrites = (writes: Writes): number =>
+  writes.frontends + writes.services + writes.slots + writes.backends + writes.names;

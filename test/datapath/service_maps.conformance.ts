@@ -1,0 +1,193 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { isMapFull, MapError } from "../../agent/datapath/map_error.ts";
+import type { ServiceMaps } from "../../agent/datapath/maps.ts";
+import { packSlice, unpackSlice } from "../../agent/datapath/slice.ts";
+import type { FrontendKey } from "../../bpf/build/layout.ts";
+
+/** Sizes that the maps under test have to be made with. */
+export const conformanceCapacity = {
+  services: 16,
+  backends: 64,
+  slots: 256,
+  frontends: 1024,
+} as const;
+
+export interface MapsUnderTest {
+  readonly maps: ServiceMaps;
+  /** Lets grace periods end, where that does not happen by itself. */
+  readonly elapse?: () => void;
+  readonly close?: () => void;
+}
+
+/** What every implementation of `ServiceMaps` does, real or not. `make` gives fresh, empty maps. */
+export function serviceMapsConformance(name: string, make: () => MapsUnderTest): void {
+  describe(`${name} as service maps`, () => {
+    let subject: MapsUnderTest;
+    let maps: ServiceMaps;
+    beforeEach(() => {
+      subject = make();
+      maps = subject.maps;
+    });
+    afterEach(() => subject.close?.());
+
+    it("starts empty, in the sizes asked for (PF-08)", () => {
+      expect(maps.services.length).toBe(16);
+      expect(maps.backends.length).toBe(64);
+      expect(maps.slots.length).toBe(256);
+      expect(maps.frontends.capacity).toBe(1024);
+      expect([...maps.frontends.entries()]).toEqual([]);
+      expect([...maps.names.entries()]).toEqual([]);
+      expect(maps.slots.every((slot) => slot === 0)).toBe(true);
+      expect(maps.services.cluster(15)).toBe(0n);
+      expect(maps.backends.flags(63)).toBe(0);
+    });
+
+    it("reads back every field of the last service", () => {
+      maps.services.setCluster(15, packSlice({ offset: 0xffff_fffe, count: 0x8000_0001 }));
+      maps.services.setLocal(15, 1n);
+      maps.services.setAffinitySeconds(15, 10_800);
+      maps.services.setGeneration(15, 0xffff_ffff);
+      maps.services.setFlags(15, 7);
+      maps.services.setAlgorithm(15, 2);
+      maps.services.setProtocol(15, 17);
+      expect(unpackSlice(maps.services.cluster(15))).toEqual({
+        offset: 0xffff_fffe,
+        count: 0x8000_0001,
+      });
+      expect(maps.services.local(15)).toBe(1n);
+      expect(maps.services.affinitySeconds(15)).toBe(10_800);
+      expect(maps.services.generation(15)).toBe(0xffff_ffff);
+      expect(maps.services.flags(15)).toBe(7);
+      expect(maps.services.algorithm(15)).toBe(2);
+      expect(maps.services.protocol(15)).toBe(17);
+      expect(maps.services.flags(14)).toBe(0);
+    });
+
+    it("reads back every field of the last backend, and the last slot", () => {
+      const address = Uint8Array.from({ length: 16 }, (_, at) => at + 1);
+      maps.backends.setAddress(63, address);
+      maps.backends.setPort(63, 65_535);
+      maps.backends.setFlags(63, 63);
+      maps.backends.setService(63, 15);
+      maps.backends.setGeneration(63, 5);
+      maps.slots[255] = 63;
+      expect([...maps.backends.address(63)]).toEqual([...address]);
+      expect(maps.backends.port(63)).toBe(65_535);
+      expect(maps.backends.flags(63)).toBe(63);
+      expect(maps.backends.service(63)).toBe(15);
+      expect(maps.backends.generation(63)).toBe(5);
+      expect(maps.slots[255]).toBe(63);
+    });
+
+    it("tells frontends apart by address, port and protocol (KP-33)", () => {
+      maps.frontends.update([
+        [key(1, 53, 6), { service: 1, flags: 0 }],
+        [key(1, 53, 17), { service: 2, flags: 0 }],
+        [key(1, 54, 6), { service: 3, flags: 0 }],
+        [key(2, 53, 6), { service: 4, flags: 9 }],
+      ]);
+      expect(dump(maps)).toEqual(["1:53/17 2 0", "1:53/6 1 0", "1:54/6 3 0", "2:53/6 4 9"]);
+    });
+
+    it("replaces a frontend in place", () => {
+      maps.frontends.update([[key(1, 53, 6), { service: 1, flags: 0 }]]);
+      maps.frontends.update([[key(1, 53, 6), { service: 8, flags: 1 }]]);
+      expect(dump(maps)).toEqual(["1:53/6 8 1"]);
+    });
+
+    it("deletes frontends, and takes absent ones for deleted", () => {
+      maps.frontends.update([
+        [key(1, 53, 6), { service: 1, flags: 0 }],
+        [key(2, 53, 6), { service: 1, flags: 0 }],
+        [key(3, 53, 6), { service: 1, flags: 0 }],
+      ]);
+      maps.frontends.delete([key(9, 53, 6), key(1, 53, 6), key(9, 54, 6), key(3, 53, 6)]);
+      expect(dump(maps)).toEqual(["2:53/6 1 0"]);
+    });
+
+    it("takes batches of nothing and of everything", () => {
+      const keys = Array.from({ length: 1024 }, (_, port) => key(1, port, 6));
+      maps.frontends.update([]);
+      maps.frontends.delete([]);
+      maps.names.update([]);
+      maps.frontends.update(keys.map((each, service) => [each, { service, flags: 0 }]));
+      expect([...maps.frontends.entries()]).toHaveLength(1024);
+      maps.frontends.delete(keys);
+      expect(dump(maps)).toEqual([]);
+    });
+
+    it("says that frontends are full and how many went in, and keeps those (PF-08)", () => {
+      const all = Array.from({ length: 1030 }, (_, port) => key(1, port, 6));
+      const error = thrownBy(() =>
+        maps.frontends.update(all.map((each, service) => [each, { service, flags: 0 }])),
+      );
+      expect(isMapFull(error)).toBe(true);
+      expect(error).toMatchObject({ map: "frontends", done: 1024 });
+      expect([...maps.frontends.entries()]).toHaveLength(1024);
+    });
+
+    it("replaces frontends of a full map", () => {
+      const all = Array.from({ length: 1024 }, (_, port) => key(1, port, 6));
+      maps.frontends.update(all.map((each) => [each, { service: 1, flags: 0 }]));
+      maps.frontends.update([[key(1, 5, 6), { service: 2, flags: 0 }]]);
+      expect(dump(maps)).toContain("1:5/6 2 0");
+    });
+
+    it("keeps names by index, as long as Kubernetes allows them", () => {
+      const name = {
+        nameSpace: "n".repeat(63),
+        name: "s".repeat(63),
+        portName: "p".repeat(63),
+        family: 6,
+        protocol: 17,
+        port: 65_535,
+      };
+      maps.names.update([
+        [15, name],
+        [3, { ...name, name: "web", portName: "" }],
+      ]);
+      expect([...maps.names.entries()]).toEqual([
+        [3, { ...name, name: "web", portName: "" }],
+        [15, name],
+      ]);
+    });
+
+    it("forgets a name whose family is set to 0", () => {
+      const name = { nameSpace: "a", name: "b", portName: "", family: 4, protocol: 6, port: 80 };
+      maps.names.update([[3, name]]);
+      maps.names.update([
+        [3, { nameSpace: "", name: "", portName: "", family: 0, protocol: 0, port: 0 }],
+      ]);
+      expect([...maps.names.entries()]).toEqual([]);
+    });
+
+    it("ends grace periods, however many are asked for", async () => {
+      const ended = Promise.all([maps.gracePeriod(), maps.gracePeriod()]);
+      subject.elapse?.();
+      await expect(ended).resolves.toEqual([undefined, undefined]);
+    });
+  });
+}
+
+function key(last: number, port: number, protocol: number): FrontendKey {
+  const address = new Uint8Array(16);
+  address.set([0xff, 0xff, 10, 0, 0, last], 10);
+  return { address, port, protocol };
+}
+
+const dump = (maps: ServiceMaps): readonly string[] =>
+  Array.from(
+    maps.frontends.entries(),
+    ([{ address, port, protocol }, { service, flags }]) =>
+      `${address[15]}:${port}/${protocol} ${service} ${flags}`,
+  ).sort();
+
+function thrownBy(act: () => void): unknown {
+  try {
+    act();
+  } catch (error) {
+    expect(error).toBeInstanceOf(MapError);
+    return error;
+  }
+  return undefined;
+}
