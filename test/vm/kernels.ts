@@ -9,8 +9,6 @@ export interface Kernel {
   /** What its release starts with; "newest" for the suite that moves. */
   readonly name: "5.10" | "6.1" | "6.12" | "newest";
   readonly suite: string;
-  /** The emulator's processor. */
-  readonly cpu: string;
 }
 
 /** A kernel on disk. */
@@ -21,16 +19,11 @@ export interface KernelFiles {
   readonly modules: string;
 }
 
-// 6.12 crashes now and then under an emulated cmpxchg16b; newer kernels allocate no socket-local
-// storage without the instruction (kmalloc_nolock).
-const CPU = "max";
-const CPU_WITHOUT_CX16 = "max,cx16=off";
-
 export const allKernels: readonly Kernel[] = [
-  { name: "5.10", suite: "bullseye", cpu: CPU_WITHOUT_CX16 },
-  { name: "6.1", suite: "bookworm", cpu: CPU_WITHOUT_CX16 },
-  { name: "6.12", suite: "trixie", cpu: CPU_WITHOUT_CX16 },
-  { name: "newest", suite: "sid", cpu: CPU },
+  { name: "5.10", suite: "bullseye" },
+  { name: "6.1", suite: "bookworm" },
+  { name: "6.12", suite: "trixie" },
+  { name: "newest", suite: "sid" },
 ];
 
 /** The floor and the newest; all of them when `SLUICE_VM_KERNELS=all`, or those it lists. */
