@@ -1,0 +1,47 @@
+#!/usr/bin/env node
+// Starts sluice on a Node that can run it. Plain JavaScript: an older Node has to read it.
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const neededMajor = 24;
+const at = (path) => fileURLToPath(new URL(path, import.meta.url));
+const main = at("../main.ts");
+const bundle = at("../../dist/sluice.mjs");
+const packagedNode = at("../../node_modules/.bin/node");
+
+function fail(message) {
+  process.stderr.write(`error: ${message}\n`);
+  process.exit(1);
+}
+
+/** The same command on the Node that is installed with the package; ends as that one ends. */
+function runOn(node, args) {
+  if (typeof process.execve === "function") process.execve(node, [node, ...args], process.env);
+  const child = spawn(node, args, { stdio: "inherit" });
+  for (const signal of ["SIGTERM", "SIGHUP", "SIGQUIT"]) {
+    process.on(signal, () => child.kill(signal));
+  }
+  // A terminal sends this one to both.
+  process.on("SIGINT", () => process.stdin.isTTY || child.kill("SIGINT"));
+  child.on("error", (error) => fail(`${node} cannot be run: ${error.message}`));
+  child.on("exit", (code, signal) => {
+    for (const name of ["SIGTERM", "SIGHUP", "SIGQUIT", "SIGINT"]) process.removeAllListeners(name);
+    if (signal) process.kill(process.pid, signal);
+    else process.exit(code);
+  });
+}
+
+if (Number.parseInt(process.versions.node, 10) < neededMajor) {
+  if (!existsSync(packagedNode)) {
+    fail(
+      `sluice needs Node ${neededMajor}, this is ${process.version}; ` +
+        `run "npm install" in ${at("../..")}, or put a newer node on the PATH`,
+    );
+  }
+  runOn(packagedNode, [fileURLToPath(import.meta.url), ...process.argv.slice(2)]);
+} else {
+  const bundled = process.env.SLUICE_BUNDLE === "1" || !existsSync(main);
+  if (bundled && !existsSync(bundle)) fail(`there is no ${bundle}; make it by "npm run build"`);
+  await import(bundled ? bundle : main);
+}

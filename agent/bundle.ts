@@ -1,0 +1,86 @@
+import {
+  copyFileSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  readFileSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, join } from "node:path";
+import { build, type Metafile, type Plugin } from "esbuild";
+
+/** Makes dist/: the agent as one file, the addon and eBPF objects that it loads, the licences. */
+const root = join(import.meta.dirname, "..");
+const dist = join(root, "dist");
+
+const addon = join(root, "native/build/libbpf_ts.node");
+const objects = globSync(join(root, "bpf/build/*.bpf.o"));
+
+/** Of a bundled file's path, the part that names its package. */
+const packageFolder = /^.*node_modules\/(?:@[^/]+\/)?[^/]+/;
+
+/** Marks what the plugin asks itself. */
+const resolved = Symbol("resolved");
+
+await bundle();
+
+async function bundle(): Promise<void> {
+  requireBuilt();
+  mkdirSync(dist, { recursive: true });
+  const { metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: ["agent/main.ts"],
+    outfile: "dist/sluice.mjs",
+    bundle: true,
+    metafile: true,
+    platform: "node",
+    target: "node24",
+    format: "esm",
+    minifySyntax: true,
+    plugins: [withoutUnusedModules(/@kubernetes\/client-node/)],
+    legalComments: "linked",
+    // CommonJS packages among the dependencies ask for Node's own modules by `require`.
+    banner: {
+      js: 'import { createRequire as requireFrom } from "node:module"; const require = requireFrom(import.meta.url);',
+    },
+  });
+  for (const file of [addon, ...objects]) copyFileSync(file, join(dist, basename(file)));
+  writeFileSync(join(dist, "LICENSES.txt"), licenceTexts(metafile));
+}
+
+/**
+ * Lets modules of a package go of which nothing is used, though the package does not say that this
+ * is safe: client-node's generated API alone is a third of its weight in memory.
+ */
+function withoutUnusedModules(folder: RegExp): Plugin {
+  return {
+    name: "without-unused-modules",
+    setup: ({ onResolve, resolve }) => {
+      onResolve({ filter: /./ }, async ({ path, kind, resolveDir, importer, pluginData }) => {
+        const inside = folder.test(path) || (path.startsWith(".") && folder.test(importer));
+        if (!inside || pluginData === resolved) return undefined;
+        const found = await resolve(path, { kind, resolveDir, importer, pluginData: resolved });
+        return { ...found, sideEffects: false };
+      });
+    },
+  };
+}
+
+function requireBuilt(): void {
+  if (!existsSync(addon)) throw new Error(`there is no ${addon}; make it by npm run build:native`);
+  if (objects.length === 0) throw new Error("bpf/build is empty; fill it by npm run build:bpf");
+}
+
+/** The licence of each package of which a part is in the bundle. */
+function licenceTexts(metafile: Metafile): string {
+  const bundled = Object.values(metafile.outputs).flatMap(({ inputs }) => Object.keys(inputs));
+  const folders = new Set(bundled.flatMap((path) => packageFolder.exec(path)?.[0] ?? []));
+  return [...folders].sort().map(licenceText).join("\n");
+}
+
+function licenceText(folder: string): string {
+  const manifest = JSON.parse(readFileSync(join(root, folder, "package.json"), "utf8"));
+  const files = globSync(join(root, folder, "{LICEN[CS]E,Licen[cs]e,licen[cs]e,NOTICE}*"));
+  const texts = files.map((file) => readFileSync(file, "utf8").trim());
+  return `${manifest.name} ${manifest.version} (${manifest.license})\n\n${texts.join("\n\n")}\n`;
+}
