@@ -1,0 +1,148 @@
+import { type BpfMap, isFull, isUnsupported, possibleCpus, rcuGracePeriod } from "libbpf-ts";
+import {
+  BackendArray,
+  type Codec,
+  type FrontendKey,
+  frontendCodec,
+  frontendKeyCodec,
+  ServiceArray,
+  type ServiceName,
+  type ServiceStats,
+  serviceNameCodec,
+  serviceStatsCodec,
+} from "../../bpf/build/layout.ts";
+import { MapError } from "./map_error.ts";
+import type { FrontendMap, NameMap, ServiceMaps, StatsMap } from "./maps.ts";
+
+/** Long enough for any program to have ended, where the kernel cannot say when it has. */
+const GRACE_MS = 1_000;
+
+const indexCodec: Codec<number> = {
+  size: 4,
+  encode: (value, into, at = 0) =>
+    new DataView(into.buffer, into.byteOffset + at, 4).setUint32(0, value, true),
+  decode: (from, at = 0) => new DataView(from.buffer, from.byteOffset + at, 4).getUint32(0, true),
+};
+
+/** The service maps in the kernel. `map` gives each one by its name in maps.h. */
+export function kernelMaps(map: (name: string) => BpfMap): ServiceMaps {
+  return {
+    services: new ServiceArray(map("services").mmap()),
+    backends: new BackendArray(map("backends").mmap()),
+    slots: new Uint32Array(map("slots").mmap()),
+    frontends: kernelFrontends(map("frontends")),
+    names: kernelNames(map("service_names")),
+    gracePeriod,
+  };
+}
+
+export function kernelStats(map: BpfMap): StatsMap {
+  const key = new Uint8Array(4);
+  const values = new Uint8Array(map.valueBytes);
+  return {
+    read(service) {
+      indexCodec.encode(service, key);
+      map.lookupInto(key, values);
+      return sumStats(values);
+    },
+  };
+}
+
+async function gracePeriod(): Promise<void> {
+  try {
+    await rcuGracePeriod();
+  } catch (error) {
+    if (!isUnsupported(error)) throw error;
+    await new Promise((resolve) => setTimeout(resolve, GRACE_MS));
+  }
+}
+
+function kernelFrontends(map: BpfMap): FrontendMap {
+  return {
+    capacity: map.info.maxEntries,
+    *entries() {
+      for (const batch of map.lookupBatch()) {
+        for (let i = 0; i < batch.count; i++) {
+          yield [
+            frontendKeyCodec.decode(batch.keys, i * frontendKeyCodec.size),
+            frontendCodec.decode(batch.values, i * frontendCodec.size),
+          ];
+        }
+      }
+    },
+    update: (entries) => updateAll(map, frontendKeyCodec, frontendCodec, entries),
+    delete(keys) {
+      const bytes = encodeAll<FrontendKey>(frontendKeyCodec, keys);
+      inBatch(map, () => map.deleteBatch(bytes, keys.length));
+    },
+  };
+}
+
+function kernelNames(map: BpfMap): NameMap {
+  return {
+    *entries() {
+      for (const batch of map.lookupBatch()) yield* namesIn(batch);
+    },
+    update: (entries) => updateAll(map, indexCodec, serviceNameCodec, entries),
+  };
+}
+
+function* namesIn(batch: {
+  readonly keys: Uint8Array;
+  readonly values: Uint8Array;
+  readonly count: number;
+}): Generator<readonly [number, ServiceName]> {
+  for (let i = 0; i < batch.count; i++) {
+    const at = i * serviceNameCodec.size;
+    const name = serviceNameCodec.decode(batch.values, at);
+    if (name.family !== 0) yield [indexCodec.decode(batch.keys, i * 4), name];
+  }
+}
+
+function updateAll<K, V>(
+  map: BpfMap,
+  keyCodec: Codec<K>,
+  valueCodec: Codec<V>,
+  entries: readonly (readonly [K, V])[],
+): void {
+  if (entries.length === 0) return;
+  const keys = encodeAll(
+    keyCodec,
+    entries.map(([key]) => key),
+  );
+  const values = encodeAll(
+    valueCodec,
+    entries.map(([, value]) => value),
+  );
+  inBatch(map, () => map.updateBatch(keys, values, entries.length));
+}
+
+function encodeAll<T>(codec: Codec<T>, values: readonly T[]): Uint8Array {
+  const bytes = new Uint8Array(values.length * codec.size);
+  for (const [i, value] of values.entries()) codec.encode(value, bytes, i * codec.size);
+  return bytes;
+}
+
+function inBatch(map: BpfMap, write: () => void): void {
+  try {
+    write();
+  } catch (cause) {
+    const done = cause instanceof Error && "done" in cause ? Number(cause.done) : 0;
+    const { name, maxEntries } = map.info;
+    throw isFull(cause)
+      ? new MapError("full", name, done, `${name} is full: it holds ${maxEntries} entries`, cause)
+      : new MapError("failed", name, done, `${name} could not be written`, cause);
+  }
+}
+
+function sumStats(values: Uint8Array): ServiceStats {
+  const sum = { connections: 0n, datagrams: 0n, refused: 0n, affinity: 0n };
+  for (let cpu = 0; cpu < possibleCpus(); cpu++) {
+    const one = serviceStatsCodec.decode(values, cpu * serviceStatsCodec.size);
+    sum.connections += one.connections;
+    sum.datagrams += one.datagrams;
+    sum.refused += one.refused;
+    sum.affinity += one.affinity;
+  }
+  return sum;
+}

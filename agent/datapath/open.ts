@@ -1,0 +1,67 @@
+import { attachIter, type BpfLink, type LoadedObject } from "libbpf-ts";
+import { attachAll, readPrograms } from "./attach.ts";
+import { kernelMaps, kernelStats } from "./kernel_maps.ts";
+import { load, type MapSizes } from "./load.ts";
+import type { ServiceMaps, StatsMap } from "./maps.ts";
+import { type Pins, pinsAt } from "./pins.ts";
+import { checkCgroup, preparePins } from "./place.ts";
+import type { FeatureReport, ProgramReport } from "./report.ts";
+
+export interface DatapathOptions {
+  readonly objectPath: string;
+  readonly pinPath: string;
+  readonly cgroupPath: string;
+  readonly sizes: MapSizes;
+}
+
+/** The programs and maps in the kernel, up and attached. Closing it leaves all of them at work. */
+export interface Datapath {
+  readonly maps: ServiceMaps;
+  readonly stats: StatsMap;
+  readonly features: readonly FeatureReport[];
+  /** Maps that were found pinned and taken over, instead of made. */
+  readonly adopted: readonly string[];
+  /** Walks connected UDP sockets; undefined where the kernel cannot. */
+  readonly staleSockets: BpfLink | undefined;
+  programs(): ProgramReport[];
+  /** What the kernel charges for a map, in bytes. */
+  memoryBytes(map: string): number;
+  capacity(map: string): number;
+  close(): void;
+}
+
+/** @throws {DatapathError} with what mends it. */
+export function openDatapath(options: DatapathOptions): Datapath {
+  const { objectPath, pinPath, cgroupPath, sizes } = options;
+  const pins = pinsAt(pinPath);
+  checkCgroup(cgroupPath);
+  preparePins(pins);
+  const { object, features, adopted } = load(objectPath, pins, sizes);
+  attachAll(object, pins, cgroupPath);
+  return datapathOf(object, pins, cgroupPath, features, adopted);
+}
+
+function datapathOf(
+  object: LoadedObject,
+  pins: Pins,
+  cgroupPath: string,
+  features: readonly FeatureReport[],
+  adopted: readonly string[],
+): Datapath {
+  const iterator = object.programs.get("sluice_stale_udp");
+  const staleSockets = iterator && attachIter(iterator, { map: object.map("connected_udp") });
+  return {
+    maps: kernelMaps((name) => object.map(name)),
+    stats: kernelStats(object.map("service_stats")),
+    features,
+    adopted,
+    staleSockets,
+    programs: () => readPrograms(pins, cgroupPath),
+    memoryBytes: (map) => object.map(map).memoryBytes,
+    capacity: (map) => object.map(map).info.maxEntries,
+    close() {
+      staleSockets?.close();
+      object.close();
+    },
+  };
+}
