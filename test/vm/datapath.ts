@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { command } from "./command.ts";
 import { REPORT_MARK, type Report } from "./guest/report.ts";
 import { buildImage } from "./image.ts";
 import type { Kernel } from "./kernels.ts";
@@ -15,6 +16,7 @@ export interface DatapathImage {
 }
 
 export const buildDatapathImage = async (): Promise<DatapathImage> => {
+  await command(process.execPath, [join(root, "agent/bundle.ts")]);
   const folder = await mkdtemp(join(tmpdir(), "sluice-vm-"));
   const path = join(folder, "root.img");
   await buildImage(path, {

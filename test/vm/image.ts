@@ -1,4 +1,4 @@
-import { chmod, cp, mkdir, open, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, cp, mkdir, open, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { command } from "./command.ts";
 
@@ -67,9 +67,17 @@ const copy = async (from: string, to: string): Promise<void> => {
 /** The shared libraries that the host's loader would take, the loader itself among them. */
 const libraries = async (files: Files): Promise<ReadonlySet<string>> => {
   const linked: string[] = [];
-  for (const path of Object.values(files)) if (await isLinked(path)) linked.push(path);
+  for (const path of Object.values(files))
+    for (const file of await filesAt(path)) if (await isLinked(file)) linked.push(file);
   const listing = (await command("ldd", linked)).toString();
   return new Set(listing.match(/(?<=^\s+(?:\S+ => )?)\/\S+(?= \(0x)/gm) ?? []);
+};
+
+const filesAt = async (path: string): Promise<readonly string[]> => {
+  if (!(await stat(path)).isDirectory()) return [path];
+  const entries = await readdir(path, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile());
+  return files.map((entry) => join(entry.parentPath, entry.name));
 };
 
 const ET_EXEC = 2;
@@ -77,7 +85,6 @@ const ET_DYN = 3;
 
 /** A program, shared library or addon; a BPF object is none of these. */
 const isLinked = async (path: string): Promise<boolean> => {
-  if ((await stat(path)).isDirectory()) return false;
   const file = await open(path);
   try {
     const head = Buffer.alloc(18);

@@ -2,7 +2,7 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import type { AgentStatus } from "../../../agent/serve/dump.ts";
 import { until } from "../../harness/until.ts";
 
-const SLUICE = "/sluice/dist/sluice.js";
+const SLUICE = "/sluice/dist/sluice.mjs";
 const HEALTHZ = "127.0.0.1:10256";
 
 /** Starts the agent on a folder of manifests and waits until it says that all is programmed. */
