@@ -1,6 +1,14 @@
 import type { Resource, SourceEvent } from "../../model/event.ts";
 import { objectKey } from "../../model/key.ts";
-import { error, type Fault, hasError, type Parsed, type Path, warning } from "../parse/fault.ts";
+import {
+  error,
+  type Fault,
+  hasError,
+  mapParsed,
+  type Parsed,
+  type Path,
+  warning,
+} from "../parse/fault.ts";
 import { type Fields, fieldsOf, isFields, itemsOf, shown, textOf } from "../parse/fields.ts";
 import type { Interner } from "../parse/intern.ts";
 import { parseNode } from "../parse/node.ts";
@@ -42,7 +50,7 @@ const kinds: Readonly<Record<string, Kind>> = {
     schema: serviceSchema,
     namespaced: true,
     parse: (raw, _, interner) =>
-      mapped(parseService(raw, interner), (service) => ({ kind: "service", service })),
+      mapParsed(parseService(raw, interner), (service) => ({ kind: "service", service })),
   },
   EndpointSlice: {
     resource: "endpointslices",
@@ -50,14 +58,15 @@ const kinds: Readonly<Record<string, Kind>> = {
     schema: sliceSchema,
     namespaced: true,
     parse: (raw, _, interner) =>
-      mapped(parseSlice(withPortNames(raw), interner), (slice) => ({ kind: "slice", slice })),
+      mapParsed(parseSlice(withPortNames(raw), interner), (slice) => ({ kind: "slice", slice })),
   },
   Node: {
     resource: "nodes",
     apiVersion: "v1",
     schema: nodeSchema,
     namespaced: false,
-    parse: (raw, nodeName) => mapped(parseNode(raw, nodeName), (node) => ({ kind: "node", node })),
+    parse: (raw, nodeName) =>
+      mapParsed(parseNode(raw, nodeName), (node) => ({ kind: "node", node })),
   },
 };
 
@@ -157,7 +166,3 @@ const withPortNames = (raw: Fields): Fields => ({
     name: fieldsOf(port).name ?? "",
   })),
 });
-
-function mapped<T>(parsed: Parsed<T>, say: (object: T) => Upsert): Parsed<Upsert> {
-  return parsed.kind === "object" ? { ...parsed, object: say(parsed.object) } : parsed;
-}

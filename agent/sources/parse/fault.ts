@@ -21,6 +21,11 @@ export type Parsed<T> =
   | { readonly kind: "skipped"; readonly faults: readonly Fault[] }
   | { readonly kind: "invalid"; readonly faults: readonly Fault[] };
 
+/** The same with another object; what is no object stays as it is. */
+export function mapParsed<From, To>(parsed: Parsed<From>, map: (object: From) => To): Parsed<To> {
+  return parsed.kind === "object" ? { ...parsed, object: map(parsed.object) } : parsed;
+}
+
 export const error = (path: Path, message: string): Fault => ({ severity: "error", path, message });
 
 export const warning = (path: Path, message: string): Fault => ({

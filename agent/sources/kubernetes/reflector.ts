@@ -1,0 +1,215 @@
+import type { SourceEvent } from "../../model/event.ts";
+import { objectKey } from "../../model/key.ts";
+import { type Clock, delay } from "../clock.ts";
+import { pathText } from "../parse/fault.ts";
+import { fieldsOf, textOf } from "../parse/fields.ts";
+import type { Problems } from "../problems.ts";
+import type { ResourceStatus } from "../source.ts";
+import { Backoff } from "./backoff.ts";
+import type { ApiClient } from "./client.ts";
+import { failureOf, isGone, isVersionDoubtful, RequestFailure } from "./failure.ts";
+import type { WatchedResource } from "./resource.ts";
+
+/** So many watches in a row from one version that said nothing: the version itself is in doubt. */
+const fruitlessAtMost = 3;
+/** A watch that ends sooner, and said nothing, has failed. */
+const shortestWatchMilliseconds = 1000;
+
+export interface ReflectorOptions {
+  readonly watched: WatchedResource;
+  readonly client: ApiClient;
+  readonly clock: Clock;
+  /** From 0 up to 1. */
+  readonly random: () => number;
+  readonly problems: Problems;
+  readonly sink: (events: readonly SourceEvent[]) => void;
+  /** Told of each failed request, before the wait that follows it. */
+  readonly failed: (failure: RequestFailure) => void;
+}
+
+/**
+ * Lists one resource and watches it from there, for ever. A broken watch goes on from the last
+ * version seen; where that is forgotten, the new list is compared with what was said before, so
+ * that nothing that vanished meanwhile stays (PF-03). Holds keys and versions, no objects.
+ */
+export class Reflector {
+  readonly #options: ReflectorOptions;
+  readonly #backoff: Backoff;
+  /** Resource version by key, of every object that was said to exist. */
+  readonly #held = new Map<string, string>();
+  /** Undefined: a list is needed. */
+  #version: string | undefined;
+  #isSynced = false;
+  #lists = 0;
+  #fruitless = 0;
+  #lastEventAt: Date | undefined;
+  #error: string | undefined;
+
+  constructor(options: ReflectorOptions) {
+    this.#options = options;
+    this.#backoff = new Backoff(options.random);
+  }
+
+  status(): ResourceStatus {
+    return {
+      resource: this.#options.watched.resource,
+      synced: this.#isSynced,
+      objects: this.#held.size,
+      lists: this.#lists,
+      lastEventAt: this.#lastEventAt,
+      error: this.#error,
+    };
+  }
+
+  /** Returns when the signal fires. Rejects only for a fault of this program. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        if (this.#version === undefined) await this.#list();
+        else await this.#watch(this.#version);
+      } catch (cause) {
+        if (signal.aborted) return;
+        if (!(cause instanceof RequestFailure)) throw cause;
+        await this.#recover(cause, signal);
+      }
+    }
+  }
+
+  async #recover(failure: RequestFailure, signal: AbortSignal): Promise<void> {
+    if (isVersionDoubtful(failure)) this.#fruitless++;
+    if (isGone(failure) || this.#fruitless >= fruitlessAtMost) this.#version = undefined;
+    this.#error = failure.message;
+    this.#options.failed(failure);
+    const wait = Math.max(this.#backoff.nextMilliseconds(), failure.retryAfterMilliseconds);
+    await delay(this.#options.clock, wait, signal);
+  }
+
+  async #list(): Promise<void> {
+    const { client, watched } = this.#options;
+    const seen = new Set<string>();
+    let version: string | undefined;
+    for await (const page of client.list(`list ${watched.resource}`, watched.path)) {
+      version ??= page.resourceVersion;
+      const events: SourceEvent[] = [];
+      for (const raw of page.items) seen.add(this.#upsert(raw, events));
+      this.#deliver(events);
+    }
+    this.#deliver(this.#vanished(seen));
+    this.#lists++;
+    this.#version = version;
+    this.#progress();
+    if (!this.#isSynced) this.#deliver([{ kind: "synced", resource: watched.resource }]);
+    this.#isSynced = true;
+  }
+
+  #vanished(seen: ReadonlySet<string>): SourceEvent[] {
+    const events: SourceEvent[] = [];
+    for (const key of this.#held.keys()) if (!seen.has(key)) this.#delete(key, events);
+    return events;
+  }
+
+  async #watch(from: string): Promise<void> {
+    const { client, clock, random, watched } = this.#options;
+    const startedAt = clock.now();
+    const timeoutSeconds = 300 + Math.floor(random() * 300);
+    const operation = `watch ${watched.resource}`;
+    for await (const events of client.watch(operation, watched.path, from, timeoutSeconds)) {
+      this.#take(operation, events);
+    }
+    const isShort = clock.now() - startedAt < shortestWatchMilliseconds;
+    if (isShort && this.#version === from) {
+      throw new RequestFailure("refused", operation, "the API server", "the watch ended at once");
+    }
+  }
+
+  /** What came before an error is delivered before it counts. */
+  #take(operation: string, watchEvents: readonly unknown[]): void {
+    const events: SourceEvent[] = [];
+    try {
+      for (const event of watchEvents) this.#takeOne(operation, event, events);
+    } finally {
+      this.#deliver(events);
+    }
+  }
+
+  #takeOne(operation: string, event: unknown, events: SourceEvent[]): void {
+    const { type, object } = fieldsOf(event);
+    switch (type) {
+      case "ADDED":
+      case "MODIFIED":
+        this.#upsert(object, events);
+        break;
+      case "DELETED":
+        this.#delete(keyOf(object), events);
+        break;
+      case "ERROR":
+        throw failureOf(operation, "the API server", codeOf(object), object, retryAfterOf(object));
+    }
+    // A bookmark has nothing but its version.
+    const version = versionOf(object);
+    if (version === undefined) return;
+    this.#version = version;
+    this.#progress();
+  }
+
+  #progress(): void {
+    this.#backoff.reset();
+    this.#fruitless = 0;
+    this.#error = undefined;
+  }
+
+  /** Returns the object's key. One whose version is held is unchanged: it says nothing. */
+  #upsert(raw: unknown, events: SourceEvent[]): string {
+    const key = keyOf(raw);
+    const version = versionOf(raw) ?? "";
+    if (this.#held.get(key) === version) return key;
+    const parsed = this.#options.watched.parse(raw);
+    this.#report(key, parsed.faults);
+    if (parsed.kind === "skipped") this.#delete(key, events);
+    if (parsed.kind !== "object") return key;
+    this.#held.set(key, version);
+    events.push(parsed.object);
+    return key;
+  }
+
+  #delete(key: string, events: SourceEvent[]): void {
+    if (!this.#held.delete(key)) return;
+    this.#report(key, []);
+    events.push(this.#options.watched.deletion(key));
+  }
+
+  /** Warnings are for those who write objects by hand: the API server has accepted this one. */
+  #report(key: string, faults: ReturnType<WatchedResource["parse"]>["faults"]): void {
+    const target = `${this.#options.watched.resource} ${key.replace(/^\//, "")}`;
+    const errors = faults.filter(({ severity }) => severity === "error");
+    const problems = errors.map(({ path, message }) => ({
+      target,
+      message: `${pathText(path)} ${message}`,
+    }));
+    this.#options.problems.set(target, problems);
+  }
+
+  #deliver(events: readonly SourceEvent[]): void {
+    if (events.length === 0) return;
+    this.#lastEventAt = new Date(this.#options.clock.now());
+    this.#options.sink(events);
+  }
+}
+
+function keyOf(raw: unknown): string {
+  const { namespace, name } = fieldsOf(fieldsOf(raw).metadata);
+  return objectKey(textOf(namespace) ?? "", textOf(name) ?? "");
+}
+
+const versionOf = (raw: unknown): string | undefined =>
+  textOf(fieldsOf(fieldsOf(raw).metadata).resourceVersion);
+
+function codeOf(status: unknown): number {
+  const { code } = fieldsOf(status);
+  return typeof code === "number" ? code : 500;
+}
+
+function retryAfterOf(status: unknown): string | undefined {
+  const { retryAfterSeconds } = fieldsOf(fieldsOf(status).details);
+  return typeof retryAfterSeconds === "number" ? String(retryAfterSeconds) : undefined;
+}

@@ -1,0 +1,139 @@
+import * as http from "node:http";
+import * as https from "node:https";
+import { type Access, type AccessOptions, loadAccess } from "./access.ts";
+import { RequestFailure } from "./failure.ts";
+
+/** An answer as its bytes arrive. */
+export interface Answer {
+  readonly httpStatus: number;
+  /** The header Retry-After. */
+  readonly retryAfter: string | undefined;
+  /** Leaving its iteration early closes the connection. */
+  readonly body: AsyncIterable<Buffer>;
+}
+
+/** Requests to the API server. What it throws is a RequestFailure "unreachable", or the signal's reason. */
+export interface Transport {
+  readonly target: string;
+  get(operation: string, path: string, signal: AbortSignal): Promise<Answer>;
+  /** Reads the configuration anew at the next request: it may be what failed. */
+  renew(): void;
+  close(): void;
+}
+
+/** Between checks of a silent connection; with the system's ten probes a dead peer shows in 40 s. */
+const keepAliveMsecs = 30_000;
+
+/** HTTP/1.1 over kept-alive connections, with what client-node knows of authentication. */
+export class HttpTransport implements Transport {
+  readonly #options: AccessOptions;
+  readonly #http = new http.Agent({ keepAlive: true, keepAliveMsecs });
+  readonly #https = new https.Agent({ keepAlive: true, keepAliveMsecs });
+  #access: Promise<Access> | undefined;
+  #target: string;
+
+  constructor(options: AccessOptions) {
+    this.#options = options;
+    this.#target = options.server ?? options.kubeconfig ?? "the cluster";
+  }
+
+  get target(): string {
+    return this.#target;
+  }
+
+  async get(operation: string, path: string, signal: AbortSignal): Promise<Answer> {
+    try {
+      // A credential plugin may hang: the signal ends that wait as well.
+      const options = await Promise.race([this.#requestOptions(), abortion(signal)]);
+      const response = await this.#send(options, path, signal);
+      return {
+        httpStatus: response.statusCode ?? 0,
+        retryAfter: response.headers["retry-after"],
+        body: this.#body(operation, response, signal),
+      };
+    } catch (cause) {
+      throw this.#failure(operation, cause, signal);
+    }
+  }
+
+  renew(): void {
+    this.#access = undefined;
+  }
+
+  close(): void {
+    this.#http.destroy();
+    this.#https.destroy();
+  }
+
+  async #requestOptions(): Promise<https.RequestOptions> {
+    this.#access ??= loadAccess(this.#options);
+    try {
+      const { server, requestOptions } = await this.#access;
+      this.#target = server.origin;
+      const { hostname, port, protocol, pathname } = server;
+      const agent = protocol === "http:" ? this.#http : this.#https;
+      const host = hostname.replace(/^\[|\]$/g, "");
+      return { agent, host, port, protocol, path: pathname, ...(await requestOptions()) };
+    } catch (cause) {
+      this.renew();
+      throw cause;
+    }
+  }
+
+  #send(
+    options: https.RequestOptions,
+    path: string,
+    signal: AbortSignal,
+  ): Promise<http.IncomingMessage> {
+    const send = options.protocol === "http:" ? http.request : https.request;
+    const headers = { ...options.headers, Accept: "application/json", "User-Agent": "sluice" };
+    const prefix = options.path?.replace(/\/$/, "") ?? "";
+    return new Promise((resolve, reject) => {
+      const request = send({ ...options, path: `${prefix}${path}`, headers, signal });
+      request.on("response", resolve).on("error", reject).end();
+    });
+  }
+
+  async *#body(
+    operation: string,
+    response: http.IncomingMessage,
+    signal: AbortSignal,
+  ): AsyncGenerator<Buffer> {
+    try {
+      yield* response;
+    } catch (cause) {
+      throw this.#failure(operation, cause, signal);
+    }
+  }
+
+  #failure(operation: string, cause: unknown, signal: AbortSignal): unknown {
+    if (signal.aborted) return signal.reason;
+    return new RequestFailure("unreachable", operation, this.#target, reasonOf(cause), { cause });
+  }
+}
+
+function abortion(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
+}
+
+function reasonOf(cause: unknown): string {
+  // Several addresses were tried: the first failure stands for all of them.
+  const first = cause instanceof AggregateError ? (cause.errors[0] ?? cause) : cause;
+  const message = first instanceof Error ? first.message : String(first);
+  const code = first instanceof Error && "code" in first ? String(first.code) : "";
+  return `${message}${remedies[code] ?? ""}`;
+}
+
+const remedies: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "; check that the API server runs and that its address is right",
+  ENOTFOUND: "; the name does not resolve: check the server's address",
+  ENOENT: "; check the paths of the kubeconfig and in it",
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "; check certificate-authority in the kubeconfig",
+  SELF_SIGNED_CERT_IN_CHAIN: "; check certificate-authority in the kubeconfig",
+  DEPTH_ZERO_SELF_SIGNED_CERT: "; check certificate-authority in the kubeconfig",
+  CERT_HAS_EXPIRED: "; renew the API server's certificate and check this node's clock",
+  ERR_TLS_CERT_ALTNAME_INVALID: "; use a name of the certificate or set tls-server-name",
+};

@@ -1,0 +1,35 @@
+import type { Clock } from "../../agent/sources/clock.ts";
+
+/**
+ * A clock on which waits of up to an hour's Retry-After pass at once and are written down, except
+ * those for silence, which are over when the test says so.
+ */
+export class TestClock implements Clock {
+  /** The waits after failures, in milliseconds. */
+  readonly waits: number[] = [];
+  readonly #silences = new Set<() => void>();
+  #skipped = 0;
+
+  now(): number {
+    return Date.now() + this.#skipped;
+  }
+
+  skip(milliseconds: number): void {
+    this.#skipped += milliseconds;
+  }
+
+  setTimeout(callback: () => void, delayMilliseconds: number): () => void {
+    if (delayMilliseconds === 75_000 || delayMilliseconds === 150_000) {
+      this.#silences.add(callback);
+      return () => this.#silences.delete(callback);
+    }
+    this.waits.push(delayMilliseconds);
+    const immediate = setImmediate(callback);
+    return () => clearImmediate(immediate);
+  }
+
+  /** Lets the time for every answer that is waited for run out. */
+  endSilences(): void {
+    for (const callback of [...this.#silences]) callback();
+  }
+}
