@@ -223,7 +223,7 @@ const PLACES = ["./build/libbpf_ts.node", "./libbpf_ts.node"];
 
 function load(): Addon {
   const places = PLACES.map((place) => fileURLToPath(new URL(place, import.meta.url)));
-  const configured = process.env["LIBBPF_TS_ADDON"];
+  const configured = process.env.LIBBPF_TS_ADDON;
   const path = configured ?? places.find((place) => existsSync(place));
   if (path === undefined) {
     throw new Error(`libbpf-ts: no addon at ${places.join(" or ")}: build it by make -C native`);
