@@ -1,6 +1,7 @@
 export type { Handle } from "./addon.ts";
 export type { MapBatch } from "./batch.ts";
 export { MalformedError } from "./btf.ts";
+export { type Codec, codecFromBtf } from "./codec.ts";
 export * from "./errors.ts";
 export type { GlobalValue } from "./global.ts";
 export { readIterator } from "./iterator.ts";
@@ -41,10 +42,20 @@ export {
 } from "./names.ts";
 export { BpfObject, type OpenObjectOptions, openObject } from "./object.ts";
 export type { OpenPinnedOptions } from "./pin.ts";
+export { HELPERS, type HelperName, type Probe, probe } from "./probe.ts";
 export {
   BpfProgram,
   type ProgramInfo,
   type TestRunOptions,
   type TestRunResult,
 } from "./program.ts";
+export { openRingBuffer, RingBuffer } from "./ring_buffer.ts";
 export type { MapSpec, ProgramSpec } from "./spec.ts";
+export {
+  type AttachTcOptions,
+  attachTcNetlink,
+  findTcNetlink,
+  TcLink,
+  type TcPlace,
+} from "./tc_link.ts";
+export { perCpu, type TypedMap, typedMap } from "./typed_map.ts";

@@ -1,0 +1,144 @@
+import { addon, type Handle } from "./addon.ts";
+import { createMap } from "./map.ts";
+import {
+  type AttachType,
+  attachTypeNumber,
+  MAP_FLAGS,
+  type MapType,
+  mapTypeNumber,
+  type ProgramType,
+  programTypeNumber,
+} from "./names.ts";
+
+/** Whether this kernel has a feature. Inconclusive: it could not be asked, for want of privileges. */
+export type Probe =
+  | { readonly state: "yes" }
+  | { readonly state: "unsupported"; readonly reason: string }
+  | { readonly state: "inconclusive"; readonly reason: string };
+
+/** Helpers by their number in linux/bpf.h (BPF_FUNC_*). */
+export const HELPERS = {
+  get_netns_cookie: 122,
+  sk_storage_get: 107,
+  sk_storage_delete: 108,
+  seq_write: 127,
+  ringbuf_output: 130,
+  ringbuf_reserve: 131,
+  redirect_neigh: 152,
+  redirect_peer: 155,
+  ktime_get_coarse_ns: 160,
+  loop: 181,
+  get_retval: 186,
+  set_retval: 187,
+} as const;
+export type HelperName = keyof typeof HELPERS;
+
+const YES: Probe = { state: "yes" };
+const EPERM = 1;
+const EBADF = 9;
+const EACCES = 13;
+const ENODEV = 19;
+/** An interface index that no kernel gives. */
+const NO_INTERFACE = 0x7fff_ffff;
+
+const unsupported = (reason: string): Probe => ({ state: "unsupported", reason });
+const inconclusive = (reason: string): Probe => ({ state: "inconclusive", reason });
+
+/** r0 = 1; exit */
+const RETURN_1 = Uint8Array.of(0xb7, 0, 0, 0, 1, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0);
+
+/** Asks by trying; leaves nothing behind. */
+export const probe = {
+  programType: (type: ProgramType): Probe =>
+    answered(`program type ${type}`, addon.probeProgramType(programTypeNumber(type))),
+
+  mapType: (type: MapType): Probe =>
+    answered(`map type ${type}`, addon.probeMapType(mapTypeNumber(type))),
+
+  /** Whether programs of that type may call the helper, given by name or number. */
+  helper: (programType: ProgramType, helper: HelperName | number): Probe =>
+    answered(
+      `helper ${helper} in ${programType}`,
+      addon.probeHelper(
+        programTypeNumber(programType),
+        typeof helper === "number" ? helper : HELPERS[helper],
+      ),
+    ),
+
+  /** Whether a program can be loaded for that attach type. */
+  attachType: (programType: ProgramType, attachType: AttachType): Probe =>
+    loads(`attach type ${attachType}`, programType, attachTypeNumber(attachType)),
+
+  /** TCX links (kernel 6.6). */
+  tcx: (): Probe =>
+    linkTo("TCX", "sched_cls", NO_INTERFACE, "tcx_ingress", ENODEV, "needs kernel 6.6"),
+
+  /** Links to cgroups (kernel 5.7). */
+  cgroupLink: (): Probe =>
+    linkTo("cgroup links", "cgroup_skb", -1, "cgroup_inet_ingress", EBADF, "needs kernel 5.7"),
+
+  /** Batch forms of the map calls, for that type of map. */
+  mapBatch(type: MapType): Probe {
+    return withMap(type, 0, (handle) => {
+      const count = Uint32Array.of(1);
+      const position = new Uint8Array(4);
+      const key = new Uint8Array(4);
+      const value = new Uint8Array(8 * Math.max(1, addon.possibleCpus()));
+      const result = addon.mapLookupBatch(handle, undefined, position, key, value, count);
+      const known = result === 0 || result === -2;
+      return known ? YES : refused(`batch operations on ${type}`, -result, "needs kernel 5.6");
+    });
+  },
+
+  /** Arrays in memory that user space can map (kernel 5.5). */
+  mmapableArray: (): Probe => withMap("array", MAP_FLAGS.mmapable, () => YES),
+} as const;
+
+/** libbpf's own answers: 1, 0, or -errno where it could not tell. */
+function answered(what: string, result: number): Probe {
+  if (result === 1) return YES;
+  if (result === 0) return unsupported(`this kernel has no ${what}`);
+  return inconclusive(`${what}: errno ${-result}`);
+}
+
+function refused(what: string, errno: number, need: string): Probe {
+  if (errno === EPERM || errno === EACCES) return inconclusive(`${what}: not permitted`);
+  return unsupported(`${what}: errno ${errno} (${need})`);
+}
+
+function loads(what: string, programType: ProgramType, attachType: number): Probe {
+  const program = addon.programLoad(programTypeNumber(programType), attachType, RETURN_1);
+  if (typeof program === "number") return refused(what, -program, "not in this kernel");
+  program.close();
+  return YES;
+}
+
+/** Links to what is not there: a kernel that knows the kind of link complains of that. */
+function linkTo(
+  what: string,
+  programType: ProgramType,
+  target: number,
+  attachType: AttachType,
+  complaint: number,
+  need: string,
+): Probe {
+  const program = addon.programLoad(programTypeNumber(programType), 0, RETURN_1);
+  if (typeof program === "number") return inconclusive(`${what}: no program to try with`);
+  const link = addon.linkCreate(program, target, attachTypeNumber(attachType));
+  program.close();
+  if (typeof link !== "number") {
+    link.close();
+    return YES;
+  }
+  return link === -complaint ? YES : refused(what, -link, need);
+}
+
+function withMap(type: MapType, flags: number, ask: (handle: Handle) => Probe): Probe {
+  try {
+    using map = createMap({ type, keySize: 4, valueSize: 8, maxEntries: 1, flags });
+    return ask(map.handle);
+  } catch (error) {
+    const { errno = 0 } = error as { errno?: number };
+    return refused(`maps of type ${type} with flags ${flags}`, errno, "not in this kernel");
+  }
+}
