@@ -6,12 +6,15 @@ import {
   readFileSync,
   writeFileSync,
 } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { build, type Metafile, type Plugin } from "esbuild";
 
-/** Makes dist/: the agent as one file, the addon and eBPF objects that it loads, the licences. */
+/**
+ * Makes dist/, or the folder that is given: the agent as one file, the addon and eBPF objects that
+ * it loads, and the licences of what it holds. Needs nothing else to run but Node.
+ */
 const root = join(import.meta.dirname, "..");
-const dist = join(root, "dist");
+const dist = resolve(process.argv[2] ?? join(root, "dist"));
 
 const addon = join(root, "native/build/libbpf_ts.node");
 const objects = globSync(join(root, "bpf/build/*.bpf.o"));
@@ -30,7 +33,7 @@ async function bundle(): Promise<void> {
   const { metafile } = await build({
     absWorkingDir: root,
     entryPoints: ["agent/main.ts"],
-    outfile: "dist/sluice.mjs",
+    outfile: join(dist, "sluice.mjs"),
     bundle: true,
     metafile: true,
     platform: "node",
@@ -55,11 +58,16 @@ async function bundle(): Promise<void> {
 function withoutUnusedModules(folder: RegExp): Plugin {
   return {
     name: "without-unused-modules",
-    setup: ({ onResolve, resolve }) => {
-      onResolve({ filter: /./ }, async ({ path, kind, resolveDir, importer, pluginData }) => {
+    setup: (build) => {
+      build.onResolve({ filter: /./ }, async ({ path, kind, resolveDir, importer, pluginData }) => {
         const inside = folder.test(path) || (path.startsWith(".") && folder.test(importer));
         if (!inside || pluginData === resolved) return undefined;
-        const found = await resolve(path, { kind, resolveDir, importer, pluginData: resolved });
+        const found = await build.resolve(path, {
+          kind,
+          resolveDir,
+          importer,
+          pluginData: resolved,
+        });
         return { ...found, sideEffects: false };
       });
     },

@@ -43,5 +43,11 @@ if (Number.parseInt(process.versions.node, 10) < neededMajor) {
 } else {
   const bundled = process.env.SLUICE_BUNDLE === "1" || !existsSync(main);
   if (bundled && !existsSync(bundle)) fail(`there is no ${bundle}; make it by "npm run build"`);
+  // A reader that has seen enough, such as head(1), is no failure.
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error) => {
+      if (error.code !== "EPIPE") throw error;
+    });
+  }
   await import(bundled ? bundle : main);
 }

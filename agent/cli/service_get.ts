@@ -3,7 +3,7 @@ import type { BackendDump, ServiceDump } from "../serve/dump.ts";
 import { type CommandInput, done } from "./command.ts";
 import { CliError } from "./error.ts";
 import { render } from "./output.ts";
-import { endpointText, portText, readServices } from "./services.ts";
+import { endpointText, portText, type Reading, readServices } from "./services.ts";
 import { fields, table } from "./table.ts";
 
 /** `sluice service get NAMESPACE/NAME`: each port and family, its endpoints and counters. */
@@ -12,15 +12,15 @@ export async function serviceGet(input: CommandInput, reference: string): Promis
   if (namespace === undefined || name === undefined) {
     throw new CliError("usage", `"${reference}" names no Service; use NAMESPACE/NAME`);
   }
-  const all = await readServices(input);
-  const found = all.filter((it) => it.namespace === namespace && it.name === name);
-  if (found.length === 0) throw unknownService(reference, all);
-  input.env.stdout.write(render(input.output, found, (it) => it.map(describe).join("\n")));
+  const { services, note } = await readServices(input, { namespace, name });
+  if (note !== undefined) input.env.stderr.write(note);
+  if (services.length === 0) throw unknownService(reference, await readServices(input));
+  input.env.stdout.write(render(input.output, services, (it) => it.map(describe).join("\n")));
   return done;
 }
 
-function unknownService(reference: string, all: readonly ServiceDump[]): CliError {
-  const names = all.map(({ namespace, name }) => `${namespace}/${name}`);
+function unknownService(reference: string, { services }: Reading): CliError {
+  const names = services.map(({ namespace, name }) => `${namespace}/${name}`);
   const close = closest(reference, names, 5);
   const help = close.length > 0 ? `did you mean ${close.join(", ")}?` : 'see "sluice service list"';
   return new CliError("failed", `there is no Service ${reference}; ${help}`);
@@ -43,9 +43,19 @@ function describe(service: ServiceDump): string {
         `${stats.refused} refused, ${stats.affinity} by affinity`,
     ],
   ]);
+  return [head, ...endpoints(service)].join("\n");
+}
+
+function endpoints(service: ServiceDump): readonly string[] {
   const rows = backendsOf(service).map((backend) => row(service, backend));
-  if (rows.length === 0) return `${head}\nNo endpoint is eligible: connections are refused.\n`;
-  return `${head}\n${table(["ENDPOINT", "SELECTED FOR", "STATE", "NODE", "INDEX"], rows)}`;
+  const selected = service.internalLocal ? service.local : service.cluster;
+  const where = service.internalLocal ? " on this node" : "";
+  return [
+    ...(rows.length > 0
+      ? [table(["ENDPOINT", "SELECTED FOR", "STATE", "NODE", "INDEX"], rows)]
+      : []),
+    ...(selected.length > 0 ? [] : [`No endpoint${where} is eligible: connections are refused.\n`]),
+  ];
 }
 
 function frontendText({ address, port, kind }: ServiceDump["frontends"][number]): string {

@@ -9,7 +9,8 @@ export async function serviceList(
   input: CommandInput,
   namespace: string | undefined,
 ): Promise<number> {
-  const all = await readServices(input);
+  const { services: all, note } = await readServices(input);
+  if (note !== undefined) input.env.stderr.write(note);
   const shown = namespace === undefined ? all : all.filter((it) => it.namespace === namespace);
   if (shown.length === 0) {
     input.env.stderr.write(`no services${namespace === undefined ? "" : ` in ${namespace}`}\n`);

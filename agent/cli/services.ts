@@ -1,31 +1,56 @@
 import type { ServiceDump } from "../serve/dump.ts";
 import type { CommandInput } from "./command.ts";
-import type { CliEnv } from "./env.ts";
+import type { CliEnv, DebugReply } from "./env.ts";
 import { CliError, explain, isAgentMute } from "./error.ts";
 
+/** Service ports in the order of their names, and where they are from if not from the agent. */
+export interface Reading {
+  readonly services: readonly ServiceDump[];
+  readonly note: string | undefined;
+}
+
+export type ServiceName = Pick<ServiceDump, "namespace" | "name">;
+
 /**
- * Every Service port, by name: as the agent tells, or else as the pinned maps hold them, with a
- * note that says so.
+ * Every Service port, or those of one Service: as the agent tells, or else as the pinned maps hold
+ * them. None where there is no such Service.
  */
-export async function readServices({
-  env,
-  paths,
-}: Pick<CommandInput, "env" | "paths">): Promise<readonly ServiceDump[]> {
+export async function readServices(
+  { env, paths }: Pick<CommandInput, "env" | "paths">,
+  only?: ServiceName,
+): Promise<Reading> {
   try {
-    const { status, body } = await env.fetchDebug(paths.socketPath, "/v1/services");
-    if (status !== 200) throw new CliError("failed", `the agent answered ${status}: ${body}`);
-    return sorted(body as readonly ServiceDump[]);
+    return { services: sorted(await askAgent(env, paths.socketPath, only)), note: undefined };
   } catch (error) {
     if (!isAgentMute(error)) throw error;
-    const services = await readPinned(env, paths.pinPath, error.message);
-    env.stderr.write(`note: ${error.message}; this is what the maps in ${paths.pinPath} hold\n`);
-    return services;
+    const all = await readPinned(env, paths.pinPath, error.message);
+    const note = `note: ${error.message}; this is what the maps in ${paths.pinPath} hold\n`;
+    return { services: sorted(all.filter((it) => isOf(it, only))), note };
   }
+}
+
+async function askAgent(env: CliEnv, socketPath: string, only: ServiceName | undefined) {
+  const path =
+    only === undefined ? "" : `/${[only.namespace, only.name].map(encodeURIComponent).join("/")}`;
+  const { status, body } = await env.fetchDebug(socketPath, `/v1/services${path}`);
+  if (status === 404 && only !== undefined) return [];
+  if (status !== 200) throw refusal({ status, body });
+  return body as readonly ServiceDump[];
+}
+
+/** The agent answered, but not with what was asked for. */
+export function refusal({ status, body }: DebugReply): CliError {
+  return new CliError("failed", `the agent answered ${status}: ${JSON.stringify(body)}`);
+}
+
+function isOf(service: ServiceDump, only: ServiceName | undefined): boolean {
+  if (only === undefined) return true;
+  return service.namespace === only.namespace && service.name === only.name;
 }
 
 async function readPinned(env: CliEnv, pinPath: string, reason: string) {
   try {
-    return sorted(await env.readPinned(pinPath));
+    return await env.readPinned(pinPath);
   } catch (error) {
     const message = `${reason}, and ${pinPath} cannot be read: ${explain(error)}`;
     throw new CliError("failed", message);

@@ -1,7 +1,8 @@
 import type { AgentStatus, ServiceDump } from "../serve/dump.ts";
 import { type CommandInput, done, failed } from "./command.ts";
-import { CliError, explain, isAgentMute, type UnreachableCode } from "./error.ts";
+import { explain, isAgentMute, type UnreachableCode } from "./error.ts";
 import { render } from "./output.ts";
+import { refusal } from "./services.ts";
 import { statusTable } from "./status_table.ts";
 import { fields } from "./table.ts";
 
@@ -9,9 +10,7 @@ import { fields } from "./table.ts";
 export async function status({ env, paths, output }: CommandInput): Promise<number> {
   try {
     const reply = await env.fetchDebug(paths.socketPath, "/v1/status");
-    if (reply.status !== 200) {
-      throw new CliError("failed", `the agent answered ${reply.status}: ${explain(reply.body)}`);
-    }
+    if (reply.status !== 200) throw refusal(reply);
     env.stdout.write(render(output, reply.body as AgentStatus, statusTable));
     return done;
   } catch (error) {

@@ -28,7 +28,12 @@ function convert(value: unknown, above: readonly object[]): Plain {
   if (typeof value !== "object" || value === null) return value as Plain;
   if (above.includes(value)) return "[cycle]";
   if (above.length >= depthLimit) return "[deep]";
-  return convertObject(value, [...above, value]);
+  try {
+    return convertObject(value, [...above, value]);
+  } catch {
+    // A getter threw: a log must not.
+    return "[unreadable]";
+  }
 }
 
 function convertObject(value: object, above: readonly object[]): Plain {

@@ -62,6 +62,17 @@ describe("sluice service list", () => {
     });
   });
 
+  it("fails with what the agent answered where that is no list", async () => {
+    const fetchDebug = async () => ({ status: 500, body: { error: "the maps are gone" } });
+    for (const command of ["service list", "service get shop/web", "status"]) {
+      expect(await run(command, { fetchDebug })).toMatchObject({
+        code: 1,
+        out: "",
+        err: 'error: the agent answered 500: {"error":"the maps are gone"}\n',
+      });
+    }
+  });
+
   it("does not take a closed door for a dead agent", async () => {
     const fetchDebug = async () => {
       throw new AgentUnreachable("forbidden", "/run/s.sock");
@@ -114,6 +125,29 @@ describe("sluice service get", () => {
     const { code, out, err } = await run("service get kube-system/dns", { fetchDebug: down });
     expect([code, err.slice(0, 5)]).toEqual([0, "note:"]);
     expect(out).toContain("Service:    kube-system/dns\n");
+  });
+
+  it("says that no endpoint of this node is eligible where the policy is Local", async () => {
+    const body = [{ ...web4, local: [] }];
+    const { out } = await run("service get shop/web", {
+      fetchDebug: async () => ({ status: 200, body }),
+    });
+    expect(out.split("\n").slice(7, -1)).toEqual([
+      "ENDPOINT        SELECTED FOR   STATE   NODE    INDEX",
+      "10.1.0.5:8080   cluster        ready   this    3",
+      "10.1.1.9:8080   cluster        ready   other   4",
+      "",
+      "No endpoint on this node is eligible: connections are refused.",
+    ]);
+  });
+
+  it("says once where the names are from when the agent is dead and the Service unknown", async () => {
+    expect(await run("service get shop/wep", { fetchDebug: down })).toMatchObject({
+      code: 1,
+      err:
+        "note: no agent answers on /run/sluice/sluice.sock; this is what the maps in /sys/fs/bpf/sluice hold\n" +
+        "error: there is no Service shop/wep; did you mean shop/web?\n",
+    });
   });
 
   it.each([

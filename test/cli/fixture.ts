@@ -1,7 +1,7 @@
 import type { CliEnv, DebugReply } from "../../agent/cli/env.ts";
 import { AgentUnreachable } from "../../agent/cli/error.ts";
 import { runCli } from "../../agent/cli/main.ts";
-import { services, status } from "../serve/fixture.ts";
+import { services, status, web4, web6 } from "../serve/fixture.ts";
 
 export interface Run {
   readonly code: number;
@@ -14,6 +14,7 @@ export interface Run {
 const answers: Readonly<Record<string, unknown>> = {
   "/v1/status": status,
   "/v1/services": services,
+  "/v1/services/shop/web": [web4, web6],
 };
 
 /** An agent that answers with the fixture. */

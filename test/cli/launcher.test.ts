@@ -1,7 +1,9 @@
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import manifest from "../../package.json" with { type: "json" };
 
@@ -38,6 +40,13 @@ describe("the command as a process", () => {
     const { code, out, err } = await run(launcher, ["status", "-o", "xml"]);
     expect([code, out]).toEqual([2, ""]);
     expect(err).toContain("Allowed choices are table, json, yaml.");
+  });
+
+  it("does not mind a reader that goes away", async () => {
+    const child = spawn(launcher, ["--help"], { stdio: ["ignore", "pipe", "pipe"] });
+    child.stdout.destroy();
+    const [err, [code]] = await Promise.all([text(child.stderr), once(child, "exit")]);
+    expect([code, err]).toEqual([0, ""]);
   });
 
   it("ends with 1 where no agent answers", async () => {

@@ -103,6 +103,18 @@ describe("errors", () => {
     );
   });
 
+  it("survive a getter that throws", () => {
+    const { log, last } = capture();
+    const odd = Object.defineProperty({}, "x", {
+      enumerable: true,
+      get: () => {
+        throw new Error("no");
+      },
+    });
+    log.error("odd", { odd, fine: 1 });
+    expect(JSON.parse(last())).toMatchObject({ odd: "[unreadable]", fine: 1 });
+  });
+
   it("survive cycles and values that JSON has no word for", () => {
     const { log, last } = capture();
     const loop: Record<string, unknown> = { bytes: Buffer.from("secret"), call: () => {} };
@@ -133,6 +145,9 @@ describe("secrets", () => {
     url: "https://admin:hunter2@10.0.0.1:6443/api?access_token=hunter2&limit=5",
     json: '{"kind":"Config","token":"hunter2","server":"https://10.0.0.1"}',
     yaml: `users:\n- client-key-data: ${keyData}\n  password: hunter2\n`,
+    escaped: String.raw`body {\"password\":\"hunter2\",\"a\":1}`,
+    command: "exec login --bearer-token hunter2 --verbose",
+    cutOff: `${"x".repeat(4080)} token="hunter2 hunter2"`,
     loose: `got ${jwt} and ${pem}`,
     error: new Error("login with password=hunter2 failed", {
       cause: Object.assign(new Error(`sent Bearer hunter2 ${keyData}`), {
@@ -151,12 +166,23 @@ describe("secrets", () => {
     for (const word of words) expect(last()).not.toContain(word);
   });
 
+  it("stay out of long texts that would take long to search", () => {
+    const { log, last } = capture();
+    const text = "a.b-".repeat(250_000);
+    const start = performance.now();
+    log.info("x", { text });
+    expect(performance.now() - start).toBeLessThan(1000);
+    expect(JSON.parse(last()).text).toMatch(/ \[995904 more\]$/);
+  });
+
   it("leave what surrounds them readable", () => {
     const { log, last } = capture();
     log.error("x", { ...fields, tokenFile: "/var/run/token", serviceName: "secret-store" });
     expect(JSON.parse(last())).toMatchObject({
       user: { name: "admin", "client-key-data": "[redacted]" },
       url: "https://[redacted]@10.0.0.1:6443/api?access_token=[redacted]&limit=5",
+      escaped: String.raw`body {\"password\":[redacted],\"a\":1}`,
+      command: "exec login --bearer-token [redacted] --verbose",
       json: '{"kind":"Config","token":[redacted],"server":"https://10.0.0.1"}',
       error: { message: "login with password=[redacted] failed" },
       tokenFile: "/var/run/token",
