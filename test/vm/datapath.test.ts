@@ -6,9 +6,6 @@ import { chosenKernels } from "./kernels.ts";
 const image: DatapathImage = await buildDatapathImage();
 afterAll(() => image.remove());
 
-/** What the kernel cannot do, by feature name; the rest must be on. */
-const OFF_BEFORE_5_18 = ["set-retval"];
-
 describe.each(chosenKernels())("on kernel $name", (kernel) => {
   const isFloor = kernel.name === "5.10";
   let report: Report;
@@ -22,20 +19,17 @@ describe.each(chosenKernels())("on kernel $name", (kernel) => {
   });
 
   it("loads every socket program and attaches it to the cgroup (PF-05, PF-07)", () => {
-    expect(report.status.datapath.programs).toEqual(
-      expect.arrayContaining(
-        [
-          "sluice_connect4",
-          "sluice_connect6",
-          "sluice_sendmsg4",
-          "sluice_sendmsg6",
-          "sluice_recvmsg4",
-          "sluice_recvmsg6",
-          "sluice_getpeername4",
-          "sluice_getpeername6",
-        ].map((name) => ({ name, attached: true })),
-      ),
-    );
+    expect(report.status.datapath.programs).toEqual([
+      { name: "sluice_sock_release", attached: true },
+      { name: "sluice_getpeername4", attached: true },
+      { name: "sluice_getpeername6", attached: true },
+      { name: "sluice_recvmsg4", attached: true },
+      { name: "sluice_recvmsg6", attached: true },
+      { name: "sluice_sendmsg4", attached: true },
+      { name: "sluice_sendmsg6", attached: true },
+      { name: "sluice_connect4", attached: true },
+      { name: "sluice_connect6", attached: true },
+    ]);
   });
 
   it("reaches no ClusterIP before the agent runs", () => {
@@ -84,8 +78,17 @@ describe.each(chosenKernels())("on kernel $name", (kernel) => {
   });
 
   it("says in its status which features the kernel lacks and why (PF-07)", () => {
-    const off = report.status.datapath.features.filter((feature) => feature.state === "off");
-    expect(off.map((feature) => feature.name)).toEqual(isFloor ? OFF_BEFORE_5_18 : []);
-    for (const feature of off) expect(feature.reason).toContain("5.18");
+    const [refusal, staleSockets, ...more] = report.status.datapath.features;
+    expect(refusal).toEqual(
+      isFloor
+        ? {
+            name: "refuse-with-econnrefused",
+            state: "off",
+            reason: expect.stringMatching(/needs Linux 5\.18: .*invalid func unknown#187/),
+          }
+        : { name: "refuse-with-econnrefused", state: "on", reason: "bpf_set_retval is there" },
+    );
+    expect(staleSockets).toMatchObject({ name: "destroy-stale-sockets", state: "on" });
+    expect(more).toEqual([]);
   });
 });
