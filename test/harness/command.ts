@@ -14,10 +14,21 @@ export class CommandError extends Error {
   }
 }
 
-/** Runs a short command to its end with `input` on its standard input; a non-zero exit throws. */
-export function command(name: string, args: readonly string[], input = ""): Promise<string> {
+export interface CommandOptions {
+  /** What the command reads from its standard input; default nothing. */
+  readonly input?: string;
+  /** It is killed then; default 30 seconds. */
+  readonly deadlineMs?: number;
+}
+
+/** Runs a command to its end and gives its standard output; a non-zero exit throws. */
+export function command(
+  name: string,
+  args: readonly string[],
+  { input = "", deadlineMs = 30_000 }: CommandOptions = {},
+): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = execFile(name, args, { timeout: 30_000 }, (error, stdout, stderr) => {
+    const child = execFile(name, args, { timeout: deadlineMs }, (error, stdout, stderr) => {
       if (error === null) resolve(stdout);
       else {
         const what = [name, ...args].join(" ");

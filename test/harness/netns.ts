@@ -6,7 +6,7 @@ export const netnsPath = (name: string): string => `/run/netns/${name}`;
 /** Runs lines of iproute2 as one batch, in the named namespace or in this process's own. */
 export async function ip(lines: readonly string[], netns?: string): Promise<void> {
   const where = netns === undefined ? [] : ["-n", netns];
-  await command("ip", [...where, "-batch", "-"], `${lines.join("\n")}\n`);
+  await command("ip", [...where, "-batch", "-"], { input: `${lines.join("\n")}\n` });
 }
 
 /** Writes /proc/sys/net settings inside the namespace; keys as paths below /proc/sys/net. */

@@ -1,0 +1,71 @@
+import type { Api } from "../controlplane/api.ts";
+import { ClusterPod } from "./cluster_pod.ts";
+import type { TestNode } from "./node.ts";
+
+export interface PodPort {
+  readonly name?: string;
+  readonly port: number;
+  readonly protocol?: "TCP" | "UDP";
+}
+
+export interface DeploymentSpec {
+  readonly replicas: number;
+  readonly ports: readonly PodPort[];
+  /** Labels besides app=NAME. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Where its pods run, in turn; default all nodes of the cluster. */
+  readonly nodes?: readonly TestNode[];
+}
+
+/** Like a Deployment with an even spread: pods NAME-0, NAME-1, ...; no name is used twice. */
+export class Deployment {
+  readonly name: string;
+  readonly #spec: DeploymentSpec;
+  readonly #api: Api;
+  readonly #nodes: readonly TestNode[];
+  #pods: readonly ClusterPod[] = [];
+  #made = 0;
+
+  constructor(name: string, spec: DeploymentSpec, api: Api, nodes: readonly TestNode[]) {
+    this.name = name;
+    this.#spec = spec;
+    this.#api = api;
+    this.#nodes = spec.nodes ?? nodes;
+  }
+
+  /** Oldest first. */
+  get pods(): readonly ClusterPod[] {
+    return this.#pods;
+  }
+
+  async #addPod(): Promise<void> {
+    const index = this.#made++;
+    const node = this.#nodes[index % this.#nodes.length];
+    if (node === undefined) throw new Error(`${this.name}: no node to run on`);
+    const pod = await ClusterPod.start(this.#api, node, {
+      name: `${this.name}-${index}`,
+      labels: { app: this.name, ...this.#spec.labels },
+      ports: this.#spec.ports,
+    });
+    this.#pods = [...this.#pods, pod];
+  }
+
+  /**
+   * Adds ready pods, or takes the oldest away as a rolling update would: they become terminating,
+   * and go on serving until `drained` resolves (default: at once); then their servers end and the
+   * objects go.
+   */
+  async scale(replicas: number, drained: () => Promise<unknown> = async () => {}): Promise<void> {
+    while (this.#pods.length < replicas) await this.#addPod();
+    const leaving = this.#pods.slice(0, this.#pods.length - replicas);
+    if (leaving.length === 0) return;
+    this.#pods = this.#pods.slice(leaving.length);
+    for (const pod of leaving) await pod.terminate();
+    await drained();
+    for (const pod of leaving) await pod.remove();
+  }
+
+  async remove(drained?: () => Promise<unknown>): Promise<void> {
+    await this.scale(0, drained);
+  }
+}
