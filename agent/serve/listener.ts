@@ -23,8 +23,8 @@ export interface Listener {
 }
 
 /**
- * Serves HTTP on an address. One that is taken, as by another proxy's health server, is logged once
- * and tried again until it is free: nothing else stops for it (PF-41).
+ * Serves HTTP on an address. One that is taken, as by another proxy's health server, is warned
+ * of once and tried again until it is free: nothing else stops for it (PF-41).
  */
 export function listen({
   name,
@@ -37,6 +37,7 @@ export function listen({
   const bound = Promise.withResolvers<AddressInfo>();
   const where = formatBindAddress(address);
   let refused = false;
+  let closed = false;
   let retry: NodeJS.Timeout | undefined;
 
   const attempt = () => server.listen({ port: address.port, host: address.host || undefined });
@@ -46,14 +47,16 @@ export function listen({
     bound.resolve(server.address() as AddressInfo);
   });
   server.on("error", (error) => {
-    if (!refused) log.warn(`${name} cannot be served yet; retrying`, { address: where, error });
+    const say = refused ? log.debug : log.warn;
+    say(`${name} cannot be served yet; retrying`, { address: where, error });
     refused = true;
-    retry = setTimeout(attempt, retryMs).unref();
+    if (!closed) retry = setTimeout(attempt, retryMs).unref();
   });
   attempt();
   return {
     bound: bound.promise,
     close: () => {
+      closed = true;
       clearTimeout(retry);
       return closeServer(server);
     },
