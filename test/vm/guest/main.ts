@@ -4,7 +4,7 @@ import { until } from "../../harness/until.ts";
 import { agentStatus, startAgent } from "./agent.ts";
 import { startBackend } from "./backends.ts";
 import { askAgain, askAll, askConnectedUdp, askTcp, connectUdp, nextError } from "./clients.ts";
-import { BACKENDS, EMPTY, MOVING, publish, SERVED } from "./manifests.ts";
+import { BACKENDS, EMPTY, MOVING, publish, publishNode, SERVED } from "./manifests.ts";
 import { REPORT_MARK, type Report } from "./report.ts";
 
 /** Runs inside the guest: programs Services through the agent and reports what clients see. */
@@ -13,6 +13,7 @@ const [first, second] = BACKENDS;
 
 for (const backend of BACKENDS) await startBackend(backend);
 const before = await askTcp(SERVED.ip4);
+publishNode(FOLDER, "guest");
 publish(FOLDER, "served", SERVED, [first]);
 publish(FOLDER, "empty", EMPTY, []);
 publish(FOLDER, "moving", MOVING, [first]);

@@ -27,12 +27,25 @@ export const publish = (
   address: Address,
   backends: readonly Address[],
 ): void => {
-  mkdirSync(folder, { recursive: true });
-  const objects = [
+  write(folder, name, [
     service(name, address),
     slice(name, "IPv4", backends),
     slice(name, "IPv6", backends),
-  ];
+  ]);
+};
+
+export const publishNode = (folder: string, name: string): void =>
+  write(folder, "node", [
+    {
+      apiVersion: "v1",
+      kind: "Node",
+      metadata: { name },
+      status: { addresses: [{ type: "InternalIP", address: "127.0.0.1" }] },
+    },
+  ]);
+
+const write = (folder: string, name: string, objects: readonly object[]): void => {
+  mkdirSync(folder, { recursive: true });
   // JSON is YAML; objects of one file are documents of one stream.
   const text = objects.map((object) => `---\n${JSON.stringify(object)}\n`).join("");
   const scratch = join(folder, `.${name}`);
