@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Child } from "../harness/child.ts";
 import { ownPrefix, sweep } from "../harness/leftovers.ts";
 import { Api } from "./api.ts";
 import { Component } from "./component.ts";
@@ -14,7 +15,7 @@ import {
 } from "./credentials.ts";
 import { EtcdClient } from "./etcd.ts";
 import { apiServerFlags, controllerManagerFlags, etcdFlags } from "./flags.ts";
-import { Gate } from "./gate.ts";
+import { Gate, loopback } from "./gate.ts";
 import { freePort } from "./ports.ts";
 import { isReady } from "./readiness.ts";
 
@@ -49,6 +50,8 @@ export class ControlPlane implements AsyncDisposable {
   readonly #parts: Parts;
   readonly #controllers: Component;
   readonly #gates: Gate[] = [];
+  readonly #relays: Child[] = [];
+  #socket: Promise<Gate> | undefined;
 
   private constructor(parts: Parts, kubeconfig: string) {
     this.#parts = parts;
@@ -102,9 +105,23 @@ export class ControlPlane implements AsyncDisposable {
 
   /** A way to the API server that the test can shut. */
   async gate(): Promise<Gate> {
-    const gate = await Gate.before(this.#parts.port);
+    const gate = await Gate.before(loopback(this.#parts.port));
     this.#gates.push(gate);
     return gate;
+  }
+
+  /**
+   * Makes the API server reachable inside a node's network, at the same URL, so that the same
+   * kubeconfigs work there.
+   */
+  async exposeTo(node: { start(command: string, args: readonly string[]): Child }): Promise<void> {
+    const path = join(this.folder, "api.sock");
+    this.#socket ??= Gate.before(loopback(this.#parts.port), { path });
+    await this.#socket;
+    const relay = join(import.meta.dirname, "relay.ts");
+    const child = node.start(process.execPath, [relay, path, `${this.#parts.port}`]);
+    await child.printed("ready");
+    this.#relays.push(child);
   }
 
   /** Ends kube-apiserver: SIGKILL as in a crash, or SIGTERM for an orderly end. */
@@ -134,7 +151,9 @@ export class ControlPlane implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    for (const relay of this.#relays) await relay[Symbol.asyncDispose]();
     for (const gate of this.#gates) await gate[Symbol.asyncDispose]();
+    await (await this.#socket)?.[Symbol.asyncDispose]();
     await this.#controllers.stop();
     await this.#parts.apiServer.stop();
     await this.#parts.etcd.stop();

@@ -1,35 +1,45 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 
+/** A TCP port of 127.0.0.1, or a UNIX socket: that one is reached from every network namespace. */
+export type Endpoint =
+  | { readonly host: "127.0.0.1"; readonly port: number }
+  | { readonly path: string };
+
+export const loopback = (port: number): Endpoint => ({ host: "127.0.0.1", port });
+
 /**
- * A TCP relay in front of the API server that can be shut: what runs behind it then sees its
+ * A relay in front of the API server that can be shut: what runs behind it then sees its
  * connections break and new ones refused, while the test goes on changing objects.
  */
 export class Gate implements AsyncDisposable {
-  readonly #target: number;
+  readonly #target: Endpoint;
   readonly #sockets = new Set<Socket>();
   #server: Server;
-  #port = 0;
+  #place: Endpoint;
 
-  private constructor(target: number) {
+  private constructor(target: Endpoint, place: Endpoint) {
     this.#target = target;
+    this.#place = place;
     this.#server = this.#makeServer();
   }
 
-  /** An open gate on a port of 127.0.0.1, in front of another port of it. */
-  static async before(target: number): Promise<Gate> {
-    const gate = new Gate(target);
+  /** An open gate; on a free port of 127.0.0.1 unless another place is named. */
+  static async before(target: Endpoint, place = loopback(0)): Promise<Gate> {
+    const gate = new Gate(target, place);
     await gate.open();
     return gate;
   }
 
+  /** Where the API server is reached through this gate. */
   get url(): string {
-    return `https://127.0.0.1:${this.#port}`;
+    if ("path" in this.#place) throw new Error(`a gate at ${this.#place.path} has no URL`);
+    return `https://127.0.0.1:${this.#place.port}`;
   }
 
   #makeServer(): Server {
     return createServer((client) => {
-      const upstream = connect(this.#target, "127.0.0.1");
+      const upstream = connect(this.#target);
       this.#hold(client, upstream);
       this.#hold(upstream, client);
     });
@@ -46,12 +56,13 @@ export class Gate implements AsyncDisposable {
     });
   }
 
-  /** Relays again, on the same port as before. */
+  /** Relays again, at the same place as before. */
   async open(): Promise<void> {
     this.#server = this.#makeServer();
-    this.#server.listen(this.#port, "127.0.0.1");
+    this.#server.listen(this.#place);
     await once(this.#server, "listening");
-    this.#port = (this.#server.address() as AddressInfo).port;
+    const address = this.#server.address() as AddressInfo | string;
+    if (typeof address !== "string") this.#place = loopback(address.port);
   }
 
   /** Breaks every connection and refuses new ones. */
