@@ -83,5 +83,7 @@ function logOf(logger: Logger, fixed: LogFields): Log {
 }
 
 function jsonLine({ time, level, message, fields }: Line): string {
-  return JSON.stringify({ ...fields, time, level, message });
+  const own = { time, level, message };
+  // Twice: first in the line, and not to be overwritten by a field of the same name.
+  return JSON.stringify(Object.assign({}, own, fields, own));
 }

@@ -1,10 +1,9 @@
 import { readFileSync } from "node:fs";
-import { version } from "./assets.ts";
+import { bpfObjectPath, version } from "./assets.ts";
 import { fetchDebug } from "./cli/client.ts";
 import { runCli } from "./cli/main.ts";
 
-const missing = () => Promise.reject(new Error("this is not built yet"));
-
+// What needs the native addon is loaded when it is needed: --help works without.
 process.exitCode = await runCli({
   argv: process.argv.slice(2),
   env: process.env,
@@ -13,7 +12,10 @@ process.exitCode = await runCli({
   version,
   readFile: (path) => readFileSync(path, "utf8"),
   fetchDebug,
-  readPinned: missing,
-  runAgent: missing,
-  cleanup: missing,
+  readPinned: async (pinPath) => (await import("./datapath/pinned.ts")).readPinned(pinPath),
+  runAgent: async (config) => (await import("./run.ts")).runAgent(config),
+  cleanup: async (pinPath) => {
+    const { removePinned } = await import("./datapath/remove.ts");
+    return removePinned(pinPath, bpfObjectPath("sock"));
+  },
 });

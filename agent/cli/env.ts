@@ -1,5 +1,5 @@
 import type { AgentConfig } from "../config/settings.ts";
-import type { ServiceDump } from "../serve/dump.ts";
+import type { ServiceReport } from "../datapath/report.ts";
 
 /** Everything outside the process that a command touches. */
 export interface CliEnv {
@@ -13,7 +13,7 @@ export interface CliEnv {
   /** Asks the agent on a socket; rejects with `AgentUnreachable` where none answers. */
   readonly fetchDebug: (socketPath: string, path: string) => Promise<DebugReply>;
   /** Every Service port that the pinned maps hold. */
-  readonly readPinned: (pinPath: string) => Promise<readonly ServiceDump[]>;
+  readonly readPinned: (pinPath: string) => Promise<readonly ServiceReport[]>;
   /** Runs the agent until it is told to stop, and gives its exit code. */
   readonly runAgent: (config: AgentConfig) => Promise<number>;
   /** Detaches the programs and removes the pins. */

@@ -1,5 +1,5 @@
 import { closest } from "../config/closest.ts";
-import type { BackendDump, ServiceDump } from "../serve/dump.ts";
+import type { BackendReport, ServiceReport } from "../datapath/report.ts";
 import { type CommandInput, done } from "./command.ts";
 import { CliError } from "./error.ts";
 import { render } from "./output.ts";
@@ -26,12 +26,12 @@ function unknownService(reference: string, { services }: Reading): CliError {
   return new CliError("failed", `there is no Service ${reference}; ${help}`);
 }
 
-function describe(service: ServiceDump): string {
+function describe(service: ServiceReport): string {
   const { namespace, name, family, index, stats } = service;
   const head = fields([
     ["Service", `${namespace}/${name}`],
     ["Port", `${portText(service)} ${family}, index ${index}`],
-    ["Frontends", service.frontends.map(frontendText).join(", ") || "<none>"],
+    ["Frontends", service.frontends.map(endpointText).join(", ") || "<none>"],
     [
       "Policy",
       `internal ${policy(service.internalLocal)}, external ${policy(service.externalLocal)}`,
@@ -46,7 +46,7 @@ function describe(service: ServiceDump): string {
   return [head, ...endpoints(service)].join("\n");
 }
 
-function endpoints(service: ServiceDump): readonly string[] {
+function endpoints(service: ServiceReport): readonly string[] {
   const rows = backendsOf(service).map((backend) => row(service, backend));
   const selected = service.internalLocal ? service.local : service.cluster;
   const where = service.internalLocal ? " on this node" : "";
@@ -58,10 +58,6 @@ function endpoints(service: ServiceDump): readonly string[] {
   ];
 }
 
-function frontendText({ address, port, kind }: ServiceDump["frontends"][number]): string {
-  return `${kind === undefined ? "" : `${kind} `}${endpointText({ address, port })}`;
-}
-
 function policy(local: boolean): string {
   return local ? "Local" : "Cluster";
 }
@@ -71,15 +67,15 @@ function affinityText(timeoutSeconds: number): string {
 }
 
 /** Each backend once, in the order of its address. */
-function backendsOf({ cluster, local }: ServiceDump): readonly BackendDump[] {
+function backendsOf({ cluster, local }: ServiceReport): readonly BackendReport[] {
   const backends = new Map([...cluster, ...local].map((backend) => [backend.index, backend]));
   return [...backends.values()].sort((a, b) =>
     endpointText(a).localeCompare(endpointText(b), "en", { numeric: true }),
   );
 }
 
-function row({ cluster, local }: ServiceDump, backend: BackendDump): readonly string[] {
-  const within = (slice: readonly BackendDump[]) =>
+function row({ cluster, local }: ServiceReport, backend: BackendReport): readonly string[] {
+  const within = (slice: readonly BackendReport[]) =>
     slice.some(({ index }) => index === backend.index);
   const slices = [within(cluster) ? "cluster" : "", within(local) ? "local" : ""];
   return [
@@ -91,7 +87,7 @@ function row({ cluster, local }: ServiceDump, backend: BackendDump): readonly st
   ];
 }
 
-function stateText({ ready, serving, terminating }: BackendDump): string {
+function stateText({ ready, serving, terminating }: BackendReport): string {
   if (ready) return "ready";
   if (terminating) return serving ? "serving, terminating" : "terminating";
   return serving ? "serving" : "not ready";

@@ -1,4 +1,4 @@
-import type { ServiceDump } from "../serve/dump.ts";
+import type { ServiceReport } from "../datapath/report.ts";
 import { type CommandInput, done } from "./command.ts";
 import { render } from "./output.ts";
 import { endpointText, portText, readServices } from "./services.ts";
@@ -21,12 +21,12 @@ export async function serviceList(
   return done;
 }
 
-function listTable(services: readonly ServiceDump[]): string {
+function listTable(services: readonly ServiceReport[]): string {
   const titles = ["NAMESPACE", "NAME", "PORT", "FAMILY", "FRONTENDS", "ENDPOINTS", "CONNECTIONS"];
   return table([...titles, "DATAGRAMS", "REFUSED"], services.map(row));
 }
 
-function row(service: ServiceDump): readonly string[] {
+function row(service: ServiceReport): readonly string[] {
   const { connections, datagrams, refused } = service.stats;
   return [
     service.namespace,

@@ -1,15 +1,15 @@
-import type { ServiceDump } from "../serve/dump.ts";
+import type { ServiceReport } from "../datapath/report.ts";
 import type { CommandInput } from "./command.ts";
 import type { CliEnv, DebugReply } from "./env.ts";
 import { CliError, explain, isAgentMute } from "./error.ts";
 
 /** Service ports in the order of their names, and where they are from if not from the agent. */
 export interface Reading {
-  readonly services: readonly ServiceDump[];
+  readonly services: readonly ServiceReport[];
   readonly note: string | undefined;
 }
 
-export type ServiceName = Pick<ServiceDump, "namespace" | "name">;
+export type ServiceName = Pick<ServiceReport, "namespace" | "name">;
 
 /**
  * Every Service port, or those of one Service: as the agent tells, or else as the pinned maps hold
@@ -35,7 +35,7 @@ async function askAgent(env: CliEnv, socketPath: string, only: ServiceName | und
   const { status, body } = await env.fetchDebug(socketPath, `/v1/services${path}`);
   if (status === 404 && only !== undefined) return [];
   if (status !== 200) throw refusal({ status, body });
-  return body as readonly ServiceDump[];
+  return body as readonly ServiceReport[];
 }
 
 /** The agent answered, but not with what was asked for. */
@@ -43,7 +43,7 @@ export function refusal({ status, body }: DebugReply): CliError {
   return new CliError("failed", `the agent answered ${status}: ${JSON.stringify(body)}`);
 }
 
-function isOf(service: ServiceDump, only: ServiceName | undefined): boolean {
+function isOf(service: ServiceReport, only: ServiceName | undefined): boolean {
   if (only === undefined) return true;
   return service.namespace === only.namespace && service.name === only.name;
 }
@@ -57,8 +57,8 @@ async function readPinned(env: CliEnv, pinPath: string, reason: string) {
   }
 }
 
-function sorted(services: readonly ServiceDump[]): readonly ServiceDump[] {
-  const key = (it: ServiceDump) =>
+function sorted(services: readonly ServiceReport[]): readonly ServiceReport[] {
+  const key = (it: ServiceReport) =>
     [it.namespace, it.name, it.portName, it.protocol, it.family].join("/");
   return services
     .map((service) => ({ service, key: key(service) }))
@@ -67,7 +67,7 @@ function sorted(services: readonly ServiceDump[]): readonly ServiceDump[] {
 }
 
 /** `http:80/TCP`, or `53/UDP` where the port has no name. */
-export function portText({ portName, port, protocol }: ServiceDump): string {
+export function portText({ portName, port, protocol }: ServiceReport): string {
   return `${portName === "" ? "" : `${portName}:`}${port}/${protocol}`;
 }
 

@@ -1,4 +1,5 @@
-import type { AgentStatus, ServiceDump } from "../serve/dump.ts";
+import type { ServiceReport } from "../datapath/report.ts";
+import type { AgentStatus } from "../serve/dump.ts";
 import { type CommandInput, done, failed } from "./command.ts";
 import { explain, isAgentMute, type UnreachableCode } from "./error.ts";
 import { render } from "./output.ts";
@@ -36,10 +37,10 @@ interface PinnedCounts {
   readonly backends: number;
 }
 
-function countPinned(services: readonly ServiceDump[]): PinnedCounts {
-  const sum = (count: (service: ServiceDump) => number) =>
+function countPinned(services: readonly ServiceReport[]): PinnedCounts {
+  const sum = (count: (service: ServiceReport) => number) =>
     services.reduce((total, service) => total + count(service), 0);
-  const indices = ({ cluster, local }: ServiceDump) =>
+  const indices = ({ cluster, local }: ServiceReport) =>
     new Set([...cluster, ...local].map(({ index }) => index));
   return {
     services: services.length,

@@ -16,6 +16,12 @@ import { Unfinished } from "./unfinished.ts";
 import { type Usage, usageOf } from "./usage.ts";
 import { addWrites, noWrites, type Writes } from "./writes.ts";
 
+interface Starved {
+  readonly key: string;
+  readonly desired: DesiredService;
+  readonly map: "services" | "backends" | "slots";
+}
+
 /** A placement may wait for this many grace periods before a full map is called full. */
 const PATIENCE = 2;
 
@@ -71,6 +77,11 @@ export class Reconciler {
     return this.#unfinished.failures();
   }
 
+  /** Service ports that wait for space that is about to be given back. */
+  get waiting(): number {
+    return this.#unfinished.waiting;
+  }
+
   get usage(): Usage {
     return usageOf(this.#maps, this.#adopted);
   }
@@ -82,7 +93,7 @@ export class Reconciler {
 
   /** Resolves when the grace period that is running has ended and its space is free again. */
   reclaimed(): Promise<void> {
-    return this.#retirement.ended();
+    return this.#retirement.settled();
   }
 
   /**
@@ -94,13 +105,16 @@ export class Reconciler {
     const works = new Map(desired.map((service) => [portKey(service.id), service]));
     const gone = this.#gone(removed, works);
     this.#joinWaiting(works, gone);
-    const placed = [...works]
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .flatMap(([key, service]) => this.#place(key, service, round) ?? []);
+    const sorted = [...works].sort(([a], [b]) => (a < b ? -1 : 1));
+    const starved: Starved[] = [];
+    const placed = sorted.flatMap(
+      ([key, service]) => this.#place(key, service, round, starved) ?? [],
+    );
     const named = this.#writeNames(placed, round);
     this.#writeFrontends(named, gone, round);
     this.#remove(gone, round);
     this.#retirement.start();
+    for (const each of starved) this.#starve(each, round);
     const result = round.result();
     this.#writes = addWrites(this.#writes, result.writes);
     return result;
@@ -159,16 +173,26 @@ export class Reconciler {
     }
   }
 
-  #place(key: string, desired: DesiredService, round: Round): Placed | undefined {
+  #place(
+    key: string,
+    desired: DesiredService,
+    round: Round,
+    starved: Starved[],
+  ): Placed | undefined {
     const { table } = this.#adopted;
     const known = table.index(key);
     const service = known ?? table.indices.allocate();
-    if (service === undefined) return this.#noRoom(key, desired, "services", round);
+    if (service === undefined) {
+      starved.push({ key, desired, map: "services" });
+      return undefined;
+    }
     if (known === undefined) this.#services.renew(service);
     const placement = this.#services.place(service, desired);
     if (placement.full !== undefined) {
+      round.placed(key, placement, desired.id.protocol === "UDP");
       if (known === undefined) table.indices.release(service);
-      return this.#noRoom(key, desired, placement.full, round);
+      starved.push({ key, desired, map: placement.full });
+      return undefined;
     }
     this.#unfinished.delete(key);
     if (known === undefined) table.add(key, service);
@@ -177,19 +201,14 @@ export class Reconciler {
   }
 
   /** Waits where space is about to be given back; otherwise, or after long enough, fails (PF-08). */
-  #noRoom(
-    key: string,
-    desired: DesiredService,
-    map: "services" | "backends" | "slots",
-    round: Round,
-  ): undefined {
-    const { completed, pending } = this.#retirement;
+  #starve({ key, desired, map }: Starved, round: Round): void {
+    const { ended, running } = this.#retirement;
     const before = this.#unfinished.get(key);
     const waited = before !== undefined && before.failure === undefined;
-    const waitsSince = waited ? before.waitsSince : completed;
+    const waitsSince = waited ? before.waitsSince : ended;
     const failure = mapFull(key, map, this.#maps[map].length);
-    const patient = before?.failure?.code !== "full" && completed < waitsSince + PATIENCE;
-    const waits = pending && patient;
+    const patient = before?.failure?.code !== "full" && ended < waitsSince + PATIENCE;
+    const waits = running && patient;
     this.#unfinished.set(key, { desired, failure: waits ? undefined : failure, waitsSince });
     if (waits) round.waits();
     else round.failed(failure);

@@ -18,21 +18,21 @@ export class Retirement {
   #backends: number[] = [];
   #runs: Slice[] = [];
   #running: Promise<void> | undefined;
-  #completed = 0;
+  #ended = 0;
 
   constructor(gracePeriod: () => Promise<void>, reclaim: (retired: Retired) => void) {
     this.#gracePeriod = gracePeriod;
     this.#reclaim = reclaim;
   }
 
-  /** Something is still to be given back. */
-  get pending(): boolean {
-    return this.#running !== undefined || this.#queued > 0;
+  /** Something is about to be given back. */
+  get running(): boolean {
+    return this.#running !== undefined;
   }
 
-  /** Grace periods that ended since the start. */
-  get completed(): number {
-    return this.#completed;
+  /** Grace periods that ended since the start, or could not be had. */
+  get ended(): number {
+    return this.#ended;
   }
 
   service(index: number): void {
@@ -61,7 +61,7 @@ export class Retirement {
   }
 
   /** Resolves when the grace period that is running has ended; at once when none is. */
-  ended(): Promise<void> {
+  settled(): Promise<void> {
     return this.#running ?? Promise.resolve();
   }
 
@@ -71,7 +71,7 @@ export class Retirement {
 
   #finish(retired: Retired): void {
     this.#running = undefined;
-    this.#completed++;
+    this.#ended++;
     this.#reclaim(retired);
     this.start();
   }
@@ -79,6 +79,7 @@ export class Retirement {
   /** No grace period could be had: all of it waits for the next start. */
   #postpone({ services, backends, runs }: Retired): void {
     this.#running = undefined;
+    this.#ended++;
     this.#services = [...services, ...this.#services];
     this.#backends = [...backends, ...this.#backends];
     this.#runs = [...runs, ...this.#runs];

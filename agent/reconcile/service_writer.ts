@@ -93,7 +93,7 @@ export class ServiceWriter {
 
   #replace(service: number, desired: DesiredService, match: BackendMatch): Placement {
     const { backends, runs } = this.#space;
-    if (match.fresh > backends.free) return { ...UNTOUCHED, full: "backends" };
+    if (match.fresh > backends.free) return this.#narrow(service, desired, match);
     const { length: count } = desired.backends;
     const offset = runs.allocate(count);
     if (offset === undefined) return { ...UNTOUCHED, full: "slots" };
@@ -112,6 +112,17 @@ export class ServiceWriter {
       backends: match.fresh + settled + match.gone.length,
       narrowed: match.narrowed,
     };
+  }
+
+  /**
+   * Without room for new records, at least nothing goes on choosing those that are gone; theirs will
+   * be the room. With none of the old ones left, dead ones are no worse than a refusal.
+   */
+  #narrow(service: number, desired: DesiredService, match: BackendMatch): Placement {
+    const kept = desired.backends.filter((_, at) => match.records[at] !== undefined);
+    const narrows = kept.length > 0 && match.gone.length > 0;
+    const placement = narrows ? this.place(service, { ...desired, backends: kept }) : UNTOUCHED;
+    return { ...placement, full: "backends" };
   }
 
   /** A complete record in a free index; the flags, which make it live, come last. */

@@ -14,8 +14,8 @@ export interface UnfinishedService {
 export class Unfinished {
   readonly #services = new Map<string, UnfinishedService>();
 
-  get size(): number {
-    return this.#services.size;
+  get waiting(): number {
+    return this.#services.size - this.failures().length;
   }
 
   get(key: string): UnfinishedService | undefined {

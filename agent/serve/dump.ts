@@ -1,4 +1,10 @@
-import type { IpFamily, Protocol } from "../model/address.ts";
+import type {
+  FeatureReport,
+  MapReport,
+  ProgramReport,
+  ServiceReport,
+  TrafficReport,
+} from "../datapath/report.ts";
 import type { Resource } from "../model/event.ts";
 import type { SourceProblem, SourceStatus } from "../sources/source.ts";
 
@@ -39,31 +45,9 @@ export interface ResourceDump {
 export interface DatapathStatus {
   readonly pinPath: string;
   readonly cgroupPath: string;
-  readonly programs: readonly ProgramDump[];
-  readonly features: readonly FeatureDump[];
-  readonly maps: readonly MapDump[];
-}
-
-export interface ProgramDump {
-  readonly name: string;
-  readonly attached: boolean;
-  /** Why it is not attached. */
-  readonly reason?: string;
-}
-
-/** Something that the datapath does only where the kernel can (PF-07). */
-export interface FeatureDump {
-  readonly name: string;
-  readonly state: "on" | "off";
-  readonly reason: string;
-}
-
-/** How full a map is (PF-08). */
-export interface MapDump {
-  readonly name: string;
-  readonly entries: number;
-  readonly capacity: number;
-  readonly memoryBytes: number;
+  readonly programs: readonly ProgramReport[];
+  readonly features: readonly FeatureReport[];
+  readonly maps: readonly MapReport[];
 }
 
 export interface SyncStatus {
@@ -103,69 +87,14 @@ export interface FailureDump {
   readonly retries: number;
 }
 
-/** Whose it is, and what went through it. */
-export interface ServiceTraffic {
-  readonly namespace: string;
-  readonly name: string;
-  readonly portName: string;
-  readonly protocol: Protocol;
-  readonly family: IpFamily;
-  readonly stats: StatsDump;
-}
-
-/** Summed over the CPUs. */
-export interface StatsDump {
-  readonly connections: number;
-  readonly datagrams: number;
-  readonly refused: number;
-  /** Selections that session affinity decided. */
-  readonly affinity: number;
-}
-
-/** One Service port in one IP family, as the kernel holds it. */
-export interface ServiceDump extends ServiceTraffic {
-  readonly port: number;
-  /** Index into the `services` map. */
-  readonly index: number;
-  readonly frontends: readonly FrontendDump[];
-  /** 0: no session affinity. */
-  readonly affinityTimeoutSeconds: number;
-  readonly internalLocal: boolean;
-  readonly externalLocal: boolean;
-  /** Endpoints from which connections are spread over the cluster (KP-12). */
-  readonly cluster: readonly BackendDump[];
-  /** Endpoints from which connections are spread over this node (KP-13). */
-  readonly local: readonly BackendDump[];
-}
-
-export interface FrontendDump {
-  readonly address: string;
-  readonly port: number;
-  /** Unknown where it was read from the maps alone. */
-  readonly kind?: "ClusterIP" | "ExternalIP" | "LoadBalancer" | "NodePort";
-}
-
-export interface BackendDump {
-  readonly address: string;
-  readonly port: number;
-  /** Index into the `backends` map. */
-  readonly index: number;
-  readonly generation: number;
-  readonly ready: boolean;
-  readonly serving: boolean;
-  readonly terminating: boolean;
-  /** Runs on this node. */
-  readonly local: boolean;
-}
-
 /** The running agent, as its servers see it. Every call reads afresh and changes nothing. */
 export interface AgentView {
   status(): AgentStatus;
-  services(): readonly ServiceDump[];
+  services(): readonly ServiceReport[];
   /** Every port and family of one Service; empty where there is none of that name. */
-  service(namespace: string, name: string): readonly ServiceDump[];
+  service(namespace: string, name: string): readonly ServiceReport[];
   /** As `services`, without what takes time to read: called on each scrape of the metrics. */
-  traffic(): readonly ServiceTraffic[];
+  traffic(): readonly TrafficReport[];
 }
 
 /** A source's status as plain JSON, without its problems. */

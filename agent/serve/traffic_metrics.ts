@@ -1,6 +1,6 @@
-import type { ServiceTraffic, StatsDump } from "./dump.ts";
+import type { StatsReport, TrafficReport } from "../datapath/report.ts";
 
-const help: Readonly<Record<keyof StatsDump, string>> = {
+const help: Readonly<Record<keyof StatsReport, string>> = {
   connections: "Connections translated, and first datagrams of UDP flows",
   datagrams: "Datagrams of unconnected sockets translated",
   refused: "Connections and datagrams refused because no endpoint was eligible",
@@ -11,9 +11,9 @@ const help: Readonly<Record<keyof StatsDump, string>> = {
  * The traffic of every Service port in the Prometheus text format. It is written straight from the
  * maps: held as metric objects, 10,000 Services took 60 MB more than their text.
  */
-export function trafficText(traffic: readonly ServiceTraffic[]): string {
+export function trafficText(traffic: readonly TrafficReport[]): string {
   const labels = traffic.map(labelsOf);
-  return (Object.keys(help) as (keyof StatsDump)[])
+  return (Object.keys(help) as (keyof StatsReport)[])
     .map((counter) => {
       const name = `sluice_service_${counter}_total`;
       const lines = traffic.map(({ stats }, n) => `${name}{${labels[n]}} ${stats[counter]}\n`);
@@ -23,7 +23,7 @@ export function trafficText(traffic: readonly ServiceTraffic[]): string {
 }
 
 /** Kubernetes' names hold nothing that would need escaping. */
-function labelsOf({ namespace, name, portName, protocol, family }: ServiceTraffic): string {
+function labelsOf({ namespace, name, portName, protocol, family }: TrafficReport): string {
   const service = `namespace="${namespace}",name="${name}",port="${portName}"`;
   return `${service},protocol="${protocol}",family="${family}"`;
 }

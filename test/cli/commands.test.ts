@@ -94,7 +94,7 @@ describe("sluice service get", () => {
       text(`
     Service:    shop/web
     Port:       http:80/TCP IPv4, index 7
-    Frontends:  ClusterIP 10.96.0.10:80
+    Frontends:  10.96.0.10:80
     Policy:     internal Local, external Cluster
     Affinity:   ClientIP for 10800 s
     Counters:   71 connections, 72 datagrams, 73 refused, 74 by affinity

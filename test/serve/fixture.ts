@@ -1,4 +1,5 @@
-import type { AgentStatus, AgentView, BackendDump, ServiceDump } from "../../agent/serve/dump.ts";
+import type { BackendReport, ServiceReport } from "../../agent/datapath/report.ts";
+import type { AgentStatus, AgentView } from "../../agent/serve/dump.ts";
 
 /** An agent's status in which every number differs from every other. */
 export const status: AgentStatus = {
@@ -67,7 +68,7 @@ export const status: AgentStatus = {
   ],
 };
 
-export const backend = (address: string, index: number, local = false): BackendDump => ({
+export const backend = (address: string, index: number, local = false): BackendReport => ({
   address,
   port: 8080,
   index,
@@ -82,7 +83,7 @@ const near = backend("10.1.0.5", 3, true);
 const far = backend("10.1.1.9", 4);
 const ending = { ...backend("10.1.1.10", 5), ready: false, terminating: true };
 
-export const web4: ServiceDump = {
+export const web4: ServiceReport = {
   namespace: "shop",
   name: "web",
   portName: "http",
@@ -90,7 +91,7 @@ export const web4: ServiceDump = {
   family: "IPv4",
   port: 80,
   index: 7,
-  frontends: [{ address: "10.96.0.10", port: 80, kind: "ClusterIP" }],
+  frontends: [{ address: "10.96.0.10", port: 80 }],
   affinityTimeoutSeconds: 10800,
   internalLocal: true,
   externalLocal: false,
@@ -99,7 +100,7 @@ export const web4: ServiceDump = {
   stats: { connections: 71, datagrams: 72, refused: 73, affinity: 74 },
 };
 
-export const web6: ServiceDump = {
+export const web6: ServiceReport = {
   ...web4,
   family: "IPv6",
   index: 8,
@@ -111,7 +112,7 @@ export const web6: ServiceDump = {
   stats: { connections: 0, datagrams: 0, refused: 5, affinity: 0 },
 };
 
-export const dns: ServiceDump = {
+export const dns: ServiceReport = {
   ...web4,
   namespace: "kube-system",
   name: "dns",
@@ -119,7 +120,7 @@ export const dns: ServiceDump = {
   protocol: "UDP",
   port: 53,
   index: 1,
-  frontends: [{ address: "10.96.0.53", port: 53, kind: "ClusterIP" }],
+  frontends: [{ address: "10.96.0.53", port: 53 }],
   affinityTimeoutSeconds: 0,
   internalLocal: false,
   cluster: [far],
@@ -127,7 +128,7 @@ export const dns: ServiceDump = {
   stats: { connections: 9, datagrams: 8, refused: 0, affinity: 0 },
 };
 
-export const services: readonly ServiceDump[] = [dns, web4, web6];
+export const services: readonly ServiceReport[] = [dns, web4, web6];
 
 /** A view of these, some of whose status may be other. */
 export const view = (current: () => AgentStatus = () => status): AgentView => ({

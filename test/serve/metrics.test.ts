@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { AgentStatus, ServiceTraffic } from "../../agent/serve/dump.ts";
+import type { TrafficReport } from "../../agent/datapath/report.ts";
+import type { AgentStatus } from "../../agent/serve/dump.ts";
 import { createMetrics } from "../../agent/serve/metrics.ts";
 import type { SyncRecorder } from "../../agent/serve/sync_metrics.ts";
 import { services, status } from "./fixture.ts";
@@ -53,7 +54,7 @@ const quiet: AgentStatus = {
 };
 
 const movable = () => {
-  let current: { status: AgentStatus; traffic: readonly ServiceTraffic[] } = {
+  let current: { status: AgentStatus; traffic: readonly TrafficReport[] } = {
     status: quiet,
     traffic: [],
   };

@@ -44,7 +44,7 @@ export class HttpTransport implements Transport {
   async get(operation: string, path: string, signal: AbortSignal): Promise<Answer> {
     try {
       // A credential plugin may hang: the signal ends that wait as well.
-      const options = await Promise.race([this.#requestOptions(), abortion(signal)]);
+      const options = await unlessAborted(this.#requestOptions(), signal);
       const response = await this.#send(options, path, signal);
       return {
         httpStatus: response.statusCode ?? 0,
@@ -112,10 +112,11 @@ export class HttpTransport implements Transport {
   }
 }
 
-function abortion(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+function unlessAborted<T>(result: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(signal.reason);
+    signal.addEventListener("abort", stop, { once: true });
+    result.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
   });
 }
 

@@ -1,0 +1,126 @@
+import type { AgentConfig } from "./config/settings.ts";
+import type { Log } from "./log.ts";
+import type { SourceEvent } from "./model/event.ts";
+import type { LoopReport, LoopStatus } from "./reconcile/loop.ts";
+import type { Writes } from "./reconcile/writes.ts";
+import type { AgentView } from "./serve/dump.ts";
+import type { NodeState } from "./serve/health.ts";
+import { serveHealth } from "./serve/health_server.ts";
+import { HealthTracker } from "./serve/health_tracker.ts";
+import type { Listener } from "./serve/listener.ts";
+import { createMetrics, type Metrics } from "./serve/metrics.ts";
+import { serveMetrics } from "./serve/metrics_server.ts";
+import type { Parts } from "./view.ts";
+
+export interface Observers {
+  /** Before a batch of events is handled. */
+  arrived(events: readonly SourceEvent[]): void;
+  /** After it was. */
+  handled(): void;
+  close(): Promise<void>;
+}
+
+const families = ["IPv4", "IPv6"] as const;
+
+/** Health, metrics and logs: they follow the loop and never steer it. */
+export function observe(parts: Parts, view: AgentView, log: Log): Observers {
+  const { config, loop, latency, hunt } = parts;
+  const metrics = createMetrics(view);
+  const tracker = new HealthTracker();
+  const told = new TellOnce(log);
+  let waitingSince: number | undefined;
+  const servers = serversOf(config, metrics, tracker, log);
+
+  loop.subscribe((report) => {
+    const now = Date.now();
+    for (const microseconds of report.latenciesMicroseconds) {
+      latency.add(microseconds);
+      metrics.record.published(microseconds / 1e6);
+    }
+    if (report.retiredUdp) hunt?.start();
+    if (report.caughtUp) {
+      for (const family of families) {
+        tracker.published(family, now);
+        metrics.record.synced(family, (now - (waitingSince ?? now)) / 1000, now);
+      }
+      waitingSince = undefined;
+      metrics.record.caughtUp();
+    }
+    told.report(report, loop.status(), parts.reconciler.writes);
+  });
+
+  return {
+    arrived(events) {
+      const now = Date.now();
+      const changed = { service: 0, endpoint: 0 };
+      for (const { kind } of events) {
+        if (kind === "service" || kind === "service-deleted") changed.service++;
+        if (kind === "slice" || kind === "slice-deleted") changed.endpoint++;
+      }
+      if (changed.service + changed.endpoint === 0) return;
+      metrics.record.changed("service", changed.service);
+      metrics.record.changed("endpoint", changed.endpoint);
+      if (waitingSince !== undefined) return;
+      waitingSince = now;
+      for (const family of families) {
+        tracker.queued(family, now);
+        metrics.record.queued(family, now);
+      }
+    },
+    handled: () => tracker.node(nodeState(parts)),
+    async close() {
+      await Promise.all(servers.map((server) => server.close()));
+    },
+  };
+}
+
+/** A folder need not say anything of the node: then nothing speaks against it. */
+function nodeState({ source, loop: { store } }: Parts): NodeState {
+  if (store.node !== undefined) return store.node.leaving ? "leaving" : "eligible";
+  const isFolder = source.status().kind === "directory";
+  return isFolder && store.synced.has("nodes") ? "eligible" : "unseen";
+}
+
+function serversOf(
+  { healthzBindAddress, metricsBindAddress }: AgentConfig,
+  metrics: Metrics,
+  tracker: HealthTracker,
+  log: Log,
+): Listener[] {
+  const servers: Listener[] = [];
+  if (healthzBindAddress !== undefined) {
+    const { answered } = metrics.record;
+    const state = () => tracker.state();
+    servers.push(serveHealth({ address: healthzBindAddress, state, now: Date.now, answered, log }));
+  }
+  if (metricsBindAddress !== undefined) {
+    servers.push(serveMetrics({ address: metricsBindAddress, metrics, log }));
+  }
+  return servers;
+}
+
+/** Logs each failure and problem when it appears, and the end of the first sync. */
+class TellOnce {
+  readonly #log: Log;
+  #standing = new Set<string>();
+  #ready = false;
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  report(report: LoopReport, status: LoopStatus, writes: Writes): void {
+    const lines = new Map<string, string>();
+    for (const { key, message } of status.failures) lines.set(`${key}: ${message}`, key);
+    for (const { target, message } of status.problems) lines.set(`${target}: ${message}`, target);
+    for (const [line, target] of lines)
+      if (!this.#standing.has(line)) this.#log.warn(line, { target });
+    this.#standing = new Set(lines.keys());
+    if (status.ready && !this.#ready) {
+      this.#ready = true;
+      this.#log.info("everything is published", { ...writes });
+    } else if (report.published > 0) {
+      this.#log.debug("published", { servicePorts: report.published, ...report.writes });
+    }
+  }
+}

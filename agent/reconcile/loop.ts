@@ -1,0 +1,187 @@
+import { type CompileSettings, compileService } from "../compile/compile.ts";
+import { portKey } from "../compile/key.ts";
+import type { CompileProblem } from "../compile/problem.ts";
+import type { DesiredService } from "../compile/records.ts";
+import type { SourceEvent } from "../model/event.ts";
+import { Store } from "../model/store.ts";
+import { Backoff, type BackoffLimits } from "./backoff.ts";
+import { DirtyQueue, type DirtyService } from "./dirty_queue.ts";
+import { FailureLog, type StandingFailure } from "./failure_log.ts";
+import type { Reconciler } from "./reconciler.ts";
+import type { ApplyResult } from "./round.ts";
+import type { Scheduler } from "./scheduler.ts";
+
+export interface LoopSettings extends CompileSettings {
+  readonly nodeName: string;
+  /** Services compiled and applied before other work of the process gets its turn. */
+  readonly batch: number;
+  /** How long the first sync waits for the Node, whose zone decides about endpoints (KP-05). */
+  readonly nodePatienceMilliseconds: number;
+  readonly backoff: BackoffLimits;
+}
+
+export const defaultLoopSettings = {
+  families: new Set(["IPv4", "IPv6"] as const),
+  batch: 1000,
+  nodePatienceMilliseconds: 5_000,
+  backoff: { firstMilliseconds: 100, capMilliseconds: 30_000 },
+} as const satisfies Omit<LoopSettings, "nodeName">;
+
+/** What one flush or retry did. */
+export interface LoopReport extends ApplyResult {
+  /** For each changed Service, from the event that told of it to its publication. */
+  readonly latenciesMicroseconds: readonly number[];
+  /** Nothing is left to be published. */
+  readonly caughtUp: boolean;
+}
+
+export interface LoopStatus {
+  /** All that existed at the start has been published, and what nobody wants is gone. */
+  readonly ready: boolean;
+  /** When nothing was left to be published. Milliseconds since 1970. */
+  readonly lastPublishedAt: number | undefined;
+  /** Since when the longest waiting change waits; undefined: none does (KP-41). */
+  readonly oldestQueuedAt: number | undefined;
+  readonly queued: number;
+  readonly failures: readonly StandingFailure[];
+  /** What could not be compiled as it was asked for. */
+  readonly problems: readonly CompileProblem[];
+}
+
+/**
+ * Brings what a source tells into the maps, level-triggered: an event only marks its Service, and a
+ * flush programs the Service as it stands by then.
+ */
+export class Loop {
+  readonly store: Store;
+  readonly #reconciler: Reconciler;
+  readonly #scheduler: Scheduler;
+  readonly #settings: LoopSettings;
+  readonly #dirty = new DirtyQueue();
+  readonly #failures = new FailureLog();
+  readonly #backoff: Backoff;
+  readonly #problems = new Map<string, readonly CompileProblem[]>();
+  readonly #listeners = new Set<(report: LoopReport) => void>();
+  /** Port keys seen in the first sync; undefined: it is over. */
+  #wanted: Set<string> | undefined = new Set();
+  #stopPatience: (() => void) | undefined;
+  #patient = true;
+  #planned = false;
+  #stopped = false;
+  #lastPublishedAt: number | undefined;
+
+  constructor(reconciler: Reconciler, scheduler: Scheduler, settings: LoopSettings) {
+    this.store = new Store(settings.nodeName);
+    this.#reconciler = reconciler;
+    this.#scheduler = scheduler;
+    this.#settings = settings;
+    this.#backoff = new Backoff(scheduler, settings.backoff, () => this.#retry());
+  }
+
+  /** Called after each flush and retry. Returns what ends it. */
+  subscribe(listener: (report: LoopReport) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Takes a batch of events; what they change is published soon after (see `Scheduler`). */
+  handle(events: readonly SourceEvent[]): void {
+    const now = this.#scheduler.now();
+    const { services, everything } = this.store.apply(events);
+    for (const service of services) this.#dirty.add(service, now);
+    if (everything) for (const [service] of this.store.services()) this.#dirty.add(service, now);
+    this.#plan();
+  }
+
+  /** What was not published yet stays undone; the maps keep what they hold. */
+  stop(): void {
+    this.#stopped = true;
+    this.#stopPatience?.();
+    this.#backoff.reset();
+  }
+
+  status(): LoopStatus {
+    return {
+      ready: this.#wanted === undefined,
+      lastPublishedAt: this.#lastPublishedAt,
+      oldestQueuedAt: this.#dirty.oldest,
+      queued: this.#dirty.size,
+      failures: this.#failures.list(),
+      problems: [...this.#problems.values()].flat(),
+    };
+  }
+
+  #plan(): void {
+    if (this.#planned || !this.#mayBegin()) return;
+    if (this.#dirty.size === 0 && this.#wanted === undefined) return;
+    this.#planned = true;
+    this.#scheduler.soon(() => {
+      this.#planned = false;
+      if (!this.#stopped) this.#flush();
+    });
+  }
+
+  /** Services and EndpointSlices were listed, and the Node too or for long enough (KP-04, KP-05). */
+  #mayBegin(): boolean {
+    if (!this.store.ready) return false;
+    if (!this.#patient || this.store.synced.has("nodes")) return true;
+    this.#stopPatience ??= this.#scheduler.after(this.#settings.nodePatienceMilliseconds, () => {
+      this.#patient = false;
+      this.#plan();
+    });
+    return false;
+  }
+
+  #flush(): void {
+    const batch = this.#dirty.take(this.#settings.batch);
+    const desired = batch.flatMap(({ service }) => this.#compile(service));
+    const wanted = new Set(desired.map(({ id }) => portKey(id)));
+    const removed = batch
+      .flatMap(({ service }) => this.#reconciler.keysOf(service))
+      .filter((key) => !wanted.has(key));
+    if (this.#wanted !== undefined) {
+      for (const key of removed) this.#wanted.delete(key);
+      for (const key of wanted) this.#wanted.add(key);
+    }
+    // Until the first sync is over nothing is taken away (PF-02).
+    this.#settle(this.#reconciler.apply(desired, this.#wanted ? [] : removed), batch, false);
+    if (this.#wanted !== undefined && this.#dirty.size === 0) this.#finishFirstSync(this.#wanted);
+    this.#plan();
+  }
+
+  #finishFirstSync(wanted: ReadonlySet<string>): void {
+    this.#wanted = undefined;
+    this.#stopPatience?.();
+    this.#settle(this.#reconciler.finishFirstSync(wanted), [], false);
+  }
+
+  #retry(): void {
+    if (!this.#stopped) this.#settle(this.#reconciler.retry(), [], true);
+  }
+
+  #settle(result: ApplyResult, batch: readonly DirtyService[], retried: boolean): void {
+    const now = this.#scheduler.now();
+    const { failures } = this.#reconciler;
+    this.#failures.update(failures, now, retried);
+    const isFresh = !retried && result.failures.some(({ code }) => code === "write");
+    if (failures.length === 0 || isFresh) this.#backoff.reset();
+    if (failures.length > 0) this.#backoff.plan();
+    if (result.waiting > 0) void this.#reconciler.reclaimed().then(() => this.#retry());
+    const caughtUp = this.#dirty.size === 0 && result.waiting === 0;
+    if (caughtUp) this.#lastPublishedAt = now;
+    const latenciesMicroseconds = batch.map(({ since }) => (now - since) * 1000);
+    const report = { ...result, latenciesMicroseconds, caughtUp };
+    for (const listener of this.#listeners) listener(report);
+  }
+
+  #compile(key: string): readonly DesiredService[] {
+    const service = this.store.service(key);
+    const node = { name: this.#settings.nodeName, zone: this.store.node?.zone };
+    this.#problems.delete(key);
+    if (service === undefined) return [];
+    const slices = this.store.slicesOf(key);
+    const { services, problems } = compileService(service, slices, node, this.#settings);
+    if (problems.length > 0) this.#problems.set(key, problems);
+    return services;
+  }
+}

@@ -1,0 +1,146 @@
+import { existsSync, readFileSync } from "node:fs";
+import { bpfObjectPath, version } from "./assets.ts";
+import { findCgroup2 } from "./config/cgroup.ts";
+import type { AgentConfig } from "./config/settings.ts";
+import { DatapathError } from "./datapath/datapath_error.ts";
+import { type Datapath, openDatapath } from "./datapath/open.ts";
+import { StaleSocketHunt } from "./datapath/stale_socket_hunt.ts";
+import { destroyStaleSockets } from "./datapath/stale_sockets.ts";
+import { LatencyWindow } from "./latency.ts";
+import { createLog, type Log } from "./log.ts";
+import { observe } from "./observe.ts";
+import { defaultLoopSettings, Loop } from "./reconcile/loop.ts";
+import { Reconciler } from "./reconcile/reconciler.ts";
+import { systemScheduler } from "./reconcile/scheduler.ts";
+import { type DebugServer, serveDebug } from "./serve/debug.ts";
+import { sourceOf } from "./source_of.ts";
+import { type Parts, viewOf } from "./view.ts";
+
+const SLOTS_PER_LINE = 16;
+
+/**
+ * Runs the agent until SIGTERM or SIGINT, and gives its exit code. Whatever it programmed stays
+ * pinned and at work afterwards (PF-04).
+ */
+export async function runAgent(config: AgentConfig): Promise<number> {
+  const log = createLog({
+    level: config.logLevel,
+    format: config.logFormat,
+    output: process.stderr,
+  });
+  try {
+    const stop = await startAgent(config, log);
+    const signal = await stopSignal();
+    log.info("stopping; the programs stay at work", { signal });
+    await stop();
+    return 0;
+  } catch (error) {
+    log.error("the agent cannot run", { error });
+    return 1;
+  }
+}
+
+function stopSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, resolve);
+  });
+}
+
+/** Brings everything up, and gives what takes the process's own part of it down again. */
+async function startAgent(config: AgentConfig, log: Log): Promise<() => Promise<void>> {
+  const cgroupPath = config.cgroupPath ?? defaultCgroup();
+  const datapath = openDatapath({
+    objectPath: bpfObjectPath("sock"),
+    pinPath: config.pinPath,
+    cgroupPath,
+    sizes: sizesOf(config),
+  });
+  const parts = await partsOf(config, cgroupPath, datapath, log);
+  const view = viewOf(parts);
+  const debug: DebugServer = await serveDebug(config.socketPath, view);
+  const observers = observe(parts, view, log);
+  sayWhatStands(parts, log);
+  parts.source.start((events) => {
+    observers.arrived(events);
+    parts.loop.handle(events);
+    observers.handled();
+  });
+  return async () => {
+    await parts.source.stop();
+    parts.loop.stop();
+    parts.hunt?.stop();
+    await Promise.all([observers.close(), debug.close()]);
+    datapath.close();
+  };
+}
+
+async function partsOf(
+  config: AgentConfig,
+  cgroupPath: string,
+  datapath: Datapath,
+  log: Log,
+): Promise<Parts> {
+  const reconciler = await Reconciler.adopt(datapath.maps);
+  const settings = { ...defaultLoopSettings, nodeName: config.nodeName };
+  return {
+    config,
+    cgroupPath,
+    datapath,
+    reconciler,
+    loop: new Loop(reconciler, systemScheduler, settings),
+    source: sourceOf(config, log.child({ part: "source" })),
+    latency: new LatencyWindow(),
+    hunt: huntOf(datapath, log),
+    startedAt: new Date(),
+  };
+}
+
+function huntOf({ staleSockets }: Datapath, log: Log): StaleSocketHunt | undefined {
+  if (staleSockets === undefined) return undefined;
+  return new StaleSocketHunt(
+    () => destroyStaleSockets(staleSockets),
+    ({ found, destroyed, problems }) => {
+      for (const problem of problems) log.warn(problem);
+      log.info("UDP sockets were connected to backends that have gone", { found, destroyed });
+    },
+  );
+}
+
+function sayWhatStands({ config, cgroupPath, datapath, reconciler }: Parts, log: Log): void {
+  const { services, frontends, backends } = reconciler.usage;
+  log.info(`sluice ${version} serves ${cgroupPath}`, {
+    node: config.nodeName,
+    pinPath: config.pinPath,
+    adopted: datapath.adopted.length > 0,
+    services: services.entries,
+    frontends: frontends.entries,
+    backends: backends.entries,
+  });
+  for (const { name, state, reason } of datapath.features) {
+    if (state === "off") log.warn(`${name} is off`, { reason });
+  }
+  for (const finding of reconciler.findings) log.warn("the maps were inconsistent", { ...finding });
+}
+
+function defaultCgroup(): string {
+  const path = existsSync("/proc/mounts") && findCgroup2(readFileSync("/proc/mounts", "utf8"));
+  if (path) return path;
+  throw new DatapathError(
+    "cgroup",
+    "find cgroup",
+    "/proc/mounts",
+    'no cgroup2 file system is mounted: run "mount -t cgroup2 none /sys/fs/cgroup/unified", or name one with --cgroup-path',
+  );
+}
+
+function sizesOf(config: AgentConfig): Readonly<Record<string, number>> {
+  return {
+    frontends: config.maxFrontends,
+    services: config.maxServices,
+    service_names: config.maxServices,
+    service_stats: config.maxServices,
+    backends: config.maxEndpoints,
+    slots: Math.ceil(config.maxSlots / SLOTS_PER_LINE),
+    affinities: config.maxAffinities,
+  };
+}

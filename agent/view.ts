@@ -1,0 +1,94 @@
+import { kernelVersion } from "libbpf-ts";
+import { version } from "./assets.ts";
+import type { AgentConfig } from "./config/settings.ts";
+import type { Datapath } from "./datapath/open.ts";
+import { readServices, readTraffic } from "./datapath/read.ts";
+import type { StaleSocketHunt } from "./datapath/stale_socket_hunt.ts";
+import type { LatencyWindow } from "./latency.ts";
+import type { Loop } from "./reconcile/loop.ts";
+import type { Reconciler } from "./reconcile/reconciler.ts";
+import { type AgentStatus, type AgentView, dumpSource, type SyncStatus } from "./serve/dump.ts";
+import type { Source } from "./sources/source.ts";
+
+/** The parts of a running agent. */
+export interface Parts {
+  readonly config: AgentConfig;
+  readonly cgroupPath: string;
+  readonly datapath: Datapath;
+  readonly reconciler: Reconciler;
+  readonly loop: Loop;
+  readonly source: Source;
+  readonly latency: LatencyWindow;
+  readonly hunt: StaleSocketHunt | undefined;
+  readonly startedAt: Date;
+}
+
+export function viewOf(parts: Parts): AgentView {
+  const { datapath } = parts;
+  const services = () => readServices(datapath.maps, datapath.stats);
+  return {
+    status: () => statusOf(parts),
+    services,
+    service: (namespace, name) =>
+      services().filter((each) => each.namespace === namespace && each.name === name),
+    traffic: () => readTraffic(datapath.maps, datapath.stats),
+  };
+}
+
+function statusOf(parts: Parts): AgentStatus {
+  const { config, loop, source, startedAt } = parts;
+  const { failures, problems } = loop.status();
+  const sourceStatus = source.status();
+  return {
+    version,
+    node: { name: config.nodeName, zone: loop.store.node?.zone ?? null },
+    startedAt: startedAt.toISOString(),
+    uptimeSeconds: Math.round((Date.now() - startedAt.getTime()) / 1000),
+    kernelRelease: kernelVersion().release,
+    source: dumpSource(sourceStatus),
+    datapath: datapathStatus(parts),
+    sync: syncStatus(parts),
+    failures: failures.map(({ key, message, since, retries }) => ({
+      service: key,
+      message,
+      since: new Date(since).toISOString(),
+      retries,
+    })),
+    problems: [
+      ...sourceStatus.problems,
+      ...problems.map(({ target, message }) => ({ target, message })),
+    ],
+  };
+}
+
+function datapathStatus({ config, cgroupPath, datapath, reconciler }: Parts) {
+  const usage = Object.entries(reconciler.usage);
+  return {
+    pinPath: config.pinPath,
+    cgroupPath,
+    programs: datapath.programs(),
+    features: datapath.features,
+    maps: usage.map(([name, { entries, capacity }]) => ({
+      name,
+      entries,
+      capacity,
+      memoryBytes: datapath.memoryBytes(name),
+    })),
+  };
+}
+
+function syncStatus({ loop, reconciler, latency, hunt }: Parts): SyncStatus {
+  const { ready, lastPublishedAt, failures } = loop.status();
+  const { usage, writes } = reconciler;
+  return {
+    ready,
+    services: usage.services.entries,
+    frontends: usage.frontends.entries,
+    backends: usage.backends.entries,
+    lastPublishedAt: lastPublishedAt === undefined ? null : new Date(lastPublishedAt).toISOString(),
+    publishLatency: latency.read(),
+    pendingRetries: failures.length,
+    writes,
+    staleSocketsDestroyed: hunt?.destroyed ?? 0,
+  };
+}
