@@ -83,7 +83,8 @@ export interface NativeProgramSpec {
 }
 
 export interface NativeLoaded {
-  readonly maps: Readonly<Record<string, OrErrno<Handle>>>;
+  /** In the order of the description; negative where `autocreate` was off. */
+  readonly maps: readonly OrErrno<Handle>[];
   readonly programs: Readonly<Record<string, OrErrno<Handle>>>;
 }
 
@@ -154,12 +155,12 @@ interface Addon {
     btfPath: string | undefined,
   ): NativeObject | NativeFailure;
   objectDescribe(object: NativeObject): OrErrno<NativeDescription>;
-  objectSetMaxEntries(object: NativeObject, map: string, count: number): number;
-  objectSetAutocreate(object: NativeObject, map: string, on: boolean): number;
-  objectReuseMap(object: NativeObject, map: string, handle: Handle): number;
-  objectSetInnerMap(object: NativeObject, map: string, handle: Handle): number;
-  objectInitialValue(object: NativeObject, section: string): OrErrno<Uint8Array>;
-  objectSetInitialValue(object: NativeObject, section: string, bytes: Uint8Array): number;
+  objectSetMaxEntries(object: NativeObject, map: number, count: number): number;
+  objectSetAutocreate(object: NativeObject, map: number, on: boolean): number;
+  objectReuseMap(object: NativeObject, map: number, handle: Handle): number;
+  objectSetInnerMap(object: NativeObject, map: number, handle: Handle): number;
+  objectInitialValue(object: NativeObject, map: number): OrErrno<Uint8Array>;
+  objectSetInitialValue(object: NativeObject, map: number, bytes: Uint8Array): number;
   objectSetAutoload(object: NativeObject, program: string, on: boolean): number;
   objectSetAttachType(object: NativeObject, program: string, type: number): number;
   objectLoad(object: NativeObject): NativeLoaded | NativeFailure;
@@ -181,7 +182,6 @@ interface Addon {
   openById(kind: number, id: number): OrErrno<Handle>;
   probeProgramType(type: number): number;
   probeMapType(type: number): number;
-  probeHelper(programType: number, helper: number): number;
   linkCreate(program: Handle, target: number, attachType: number): OrErrno<Handle>;
   linkCreateIterator(program: Handle, map: Handle | undefined): OrErrno<Handle>;
   linkUpdate(link: Handle, program: Handle): number;

@@ -1,8 +1,7 @@
-import type { Handle, NativeFailure, NativeLoaded, OrErrno } from "./addon.ts";
+import type { NativeFailure, NativeLoaded } from "./addon.ts";
 import { ArgumentError, BpfError, check, VerifierError } from "./errors.ts";
 import { BpfMap } from "./map.ts";
 import { BpfProgram } from "./program.ts";
-import { sectionName } from "./spec.ts";
 
 /** The maps and programs of an object in the kernel. Closing it closes them. */
 export class LoadedObject {
@@ -10,17 +9,23 @@ export class LoadedObject {
   readonly maps: ReadonlyMap<string, BpfMap>;
   readonly programs: ReadonlyMap<string, BpfProgram>;
 
-  /** See `BpfObject.load`. */
-  constructor(name: string, loaded: NativeLoaded) {
+  /** See `BpfObject.load`. `mapNames` in the order in which the object declares them. */
+  constructor(name: string, mapNames: readonly string[], loaded: NativeLoaded) {
     this.name = name;
-    this.maps = open(loaded.maps, (map, handle) => {
-      const section = sectionName(map);
-      return [section, new BpfMap(handle, section)];
-    });
-    this.programs = open(loaded.programs, (program, handle) => [
-      program,
-      new BpfProgram(handle, program),
-    ]);
+    this.maps = new Map(
+      mapNames.flatMap((map, i) => {
+        const handle = loaded.maps[i];
+        return handle === undefined || typeof handle === "number"
+          ? []
+          : [[map, new BpfMap(handle, map)]];
+      }),
+    );
+    this.programs = new Map(
+      Object.entries(loaded.programs).map(([program, handle]) => [
+        program,
+        new BpfProgram(check("object.load", program, handle), program),
+      ]),
+    );
   }
 
   map(name: string): BpfMap {
@@ -47,15 +52,6 @@ export class LoadedObject {
   [Symbol.dispose](): void {
     this.close();
   }
-}
-
-function open<T>(
-  handles: Readonly<Record<string, OrErrno<Handle>>>,
-  wrap: (name: string, handle: Handle) => readonly [string, T],
-): ReadonlyMap<string, T> {
-  return new Map(
-    Object.entries(handles).map(([name, handle]) => wrap(name, check("object.load", name, handle))),
-  );
 }
 
 /** What libbpf or the verifier had against an object. */

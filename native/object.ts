@@ -70,14 +70,14 @@ export class BpfObject {
   }
 
   setMaxEntries(map: string, maxEntries: number): void {
-    const { name } = this.#map(map);
-    this.#check("setMaxEntries", map, addon.objectSetMaxEntries(this.#native, name, maxEntries));
+    const { index } = this.#map(map);
+    this.#check("setMaxEntries", map, addon.objectSetMaxEntries(this.#native, index, maxEntries));
   }
 
   /** Not to make a map that no loaded program uses. */
   setAutocreate(map: string, autocreate: boolean): void {
-    const { name } = this.#map(map);
-    this.#check("setAutocreate", map, addon.objectSetAutocreate(this.#native, name, autocreate));
+    const { index } = this.#map(map);
+    this.#check("setAutocreate", map, addon.objectSetAutocreate(this.#native, index, autocreate));
   }
 
   /**
@@ -88,14 +88,14 @@ export class BpfObject {
     const declared = this.#map(name);
     if (!(map instanceof BpfMap)) throw new ArgumentError("that is no BpfMap");
     checkCompatible(declared, map);
-    this.#check("reuseMap", name, addon.objectReuseMap(this.#native, declared.name, map.handle));
+    this.#check("reuseMap", name, addon.objectReuseMap(this.#native, declared.index, map.handle));
   }
 
   /** The pattern of a map of maps, where the object does not declare it. */
   setInnerMap(name: string, inner: BpfMap): void {
     const declared = this.#map(name);
     if (!(inner instanceof BpfMap)) throw new ArgumentError("that is no BpfMap");
-    const result = addon.objectSetInnerMap(this.#native, declared.name, inner.handle);
+    const result = addon.objectSetInnerMap(this.#native, declared.index, inner.handle);
     this.#check("setInnerMap", name, result);
   }
 
@@ -106,12 +106,13 @@ export class BpfObject {
   setGlobal(name: string, value: GlobalValue): void {
     const { section, offset, size, type } = findGlobal(this.btf, name);
     const bytes = encodeGlobal(name, type, size, value);
-    const initial = addon.objectInitialValue(this.#native, section);
+    const { index } = this.#map(section);
+    const initial = addon.objectInitialValue(this.#native, index);
     const image = this.#check("setGlobal", name, initial) as Uint8Array;
     if (offset + size > image.byteLength)
       throw new ArgumentError(`${name} lies outside ${section}`);
     image.set(bytes, offset);
-    const result = addon.objectSetInitialValue(this.#native, section, image);
+    const result = addon.objectSetInitialValue(this.#native, index, image);
     this.#check("setGlobal", name, result);
   }
 
@@ -136,7 +137,7 @@ export class BpfObject {
   load(): LoadedObject {
     const loaded = addon.objectLoad(this.#native);
     if ("error" in loaded) throw failed("object.load", this.name, loaded);
-    return new LoadedObject(this.name, loaded);
+    return new LoadedObject(this.name, [...this.maps.keys()], loaded);
   }
 
   /** Idempotent. */

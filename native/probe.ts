@@ -38,6 +38,7 @@ const EPERM = 1;
 const EBADF = 9;
 const EACCES = 13;
 const ENODEV = 19;
+const EINVAL = 22;
 /** An interface index that no kernel gives. */
 const NO_INTERFACE = 0x7fff_ffff;
 
@@ -46,6 +47,21 @@ const inconclusive = (reason: string): Probe => ({ state: "inconclusive", reason
 
 /** r0 = 1; exit */
 const RETURN_1 = Uint8Array.of(0xb7, 0, 0, 0, 1, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0);
+const CALL = 0x85;
+
+/** Types that the kernel loads for a stated attach type only, and one that will do. */
+const SOME_ATTACH_TYPE: Partial<Record<ProgramType, AttachType>> = {
+  cgroup_sock_addr: "cgroup_inet4_connect",
+  cgroup_sockopt: "cgroup_getsockopt",
+  sk_lookup: "sk_lookup",
+};
+
+/** Maps are 4 bytes to 8 bytes, save where that makes no map of that type. */
+const SHAPES: Partial<Record<MapType, { keySize: number; flags?: number }>> = {
+  lpm_trie: { keySize: 8, flags: MAP_FLAGS.noPreallocation },
+  queue: { keySize: 0 },
+  stack: { keySize: 0 },
+};
 
 /** Asks by trying; leaves nothing behind. */
 export const probe = {
@@ -55,15 +71,12 @@ export const probe = {
   mapType: (type: MapType): Probe =>
     answered(`map type ${type}`, addon.probeMapType(mapTypeNumber(type))),
 
-  /** Whether programs of that type may call the helper, given by name or number. */
+  /**
+   * Whether programs of that type may call the helper, given by name or number. Types that attach
+   * to a function of the kernel (tracing, lsm, ext) cannot be asked.
+   */
   helper: (programType: ProgramType, helper: HelperName | number): Probe =>
-    answered(
-      `helper ${helper} in ${programType}`,
-      addon.probeHelper(
-        programTypeNumber(programType),
-        typeof helper === "number" ? helper : HELPERS[helper],
-      ),
-    ),
+    mayCall(programType, typeof helper === "number" ? helper : HELPERS[helper]),
 
   /** Whether a program can be loaded for that attach type. */
   attachType: (programType: ProgramType, attachType: AttachType): Probe =>
@@ -81,8 +94,8 @@ export const probe = {
   mapBatch(type: MapType): Probe {
     return withMap(type, 0, (handle) => {
       const count = Uint32Array.of(1);
-      const position = new Uint8Array(4);
-      const key = new Uint8Array(4);
+      const position = new Uint8Array(8);
+      const key = new Uint8Array(8);
       const value = new Uint8Array(8 * Math.max(1, addon.possibleCpus()));
       const result = addon.mapLookupBatch(handle, undefined, position, key, value, count);
       const known = result === 0 || result === -2;
@@ -113,6 +126,27 @@ function loads(what: string, programType: ProgramType, attachType: number): Prob
   return YES;
 }
 
+/**
+ * Calls the helper without its arguments. The verifier says EINVAL of a helper that is not there,
+ * and EACCES of one that is, or nothing where it takes none.
+ */
+function mayCall(programType: ProgramType, helper: number): Probe {
+  const what = `helper ${helper} in ${programType}`;
+  const call = new Uint8Array(8);
+  call[0] = CALL;
+  new DataView(call.buffer).setInt32(4, helper, true);
+  const attachType = SOME_ATTACH_TYPE[programType];
+  const program = addon.programLoad(
+    programTypeNumber(programType),
+    attachType === undefined ? 0 : attachTypeNumber(attachType),
+    Buffer.concat([call, RETURN_1]),
+  );
+  if (typeof program !== "number") program.close();
+  else if (program === -EINVAL) return unsupported(`this kernel has no ${what}`);
+  else if (program !== -EACCES) return inconclusive(`${what}: errno ${-program}`);
+  return YES;
+}
+
 /** Links to what is not there: a kernel that knows the kind of link complains of that. */
 function linkTo(
   what: string,
@@ -135,7 +169,14 @@ function linkTo(
 
 function withMap(type: MapType, flags: number, ask: (handle: Handle) => Probe): Probe {
   try {
-    using map = createMap({ type, keySize: 4, valueSize: 8, maxEntries: 1, flags });
+    using map = createMap({
+      type,
+      keySize: 4,
+      valueSize: 8,
+      maxEntries: 1,
+      flags,
+      ...SHAPES[type],
+    });
     return ask(map.handle);
   } catch (error) {
     const { errno = 0 } = error as { errno?: number };

@@ -21,6 +21,8 @@ export interface MapSpec {
   /** BTF type ids in `BpfObject.btf`; 0 where the declaration gives sizes only. */
   readonly keyType: number;
   readonly valueType: number;
+  /** Its place in the object, from 0. */
+  readonly index: number;
 }
 
 /** A program as an object declares it. */
@@ -34,10 +36,11 @@ export interface ProgramSpec {
   readonly instructions: number;
 }
 
-export function mapSpec(native: NativeMapSpec): MapSpec {
+export function mapSpec(native: NativeMapSpec, index: number): MapSpec {
   const { internal, ...spec } = native;
   return {
     ...spec,
+    index,
     name: internal ? sectionName(native.name) : native.name,
     type: mapTypeName(native.type),
   };
@@ -52,7 +55,7 @@ export function programSpec(native: NativeProgramSpec): ProgramSpec {
 }
 
 /** libbpf names the map of a data section "object.rodata"; a dot is in no other map's name. */
-export function sectionName(map: string): string {
+function sectionName(map: string): string {
   const dot = map.startsWith(".") ? 0 : map.lastIndexOf(".");
   return dot < 0 ? map : map.slice(dot);
 }

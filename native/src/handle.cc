@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "handle.h"
 
-#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -55,8 +54,7 @@ int Handle::Measure(Kind kind, int fd, MapShape& shape) {
   if (!IsOfKind(kind, fd)) return -EINVAL;
   if (kind != Kind::kMap) return 0;
   bpf_map_info map = {};
-  uint32_t length = sizeof(map);
-  if (const int error = bpf_obj_get_info_by_fd(fd, &map, &length); error != 0) return error;
+  if (const int error = InfoByFd(fd, map); error != 0) return error;
   shape.key_size = map.key_size;
   shape.value_size = map.value_size;
   if (IsPerCpu(map.type)) {

@@ -2,8 +2,10 @@
 // One file descriptor that JavaScript owns: closed by close(), by the collector, or with the thread.
 #pragma once
 
+#include <bpf/bpf.h>
 #include <napi.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <utility>
 
@@ -26,6 +28,14 @@ class UniqueFd {
  private:
   int fd_;
 };
+
+// This one call says EBADFD of a closed descriptor where all others say EBADF.
+template <typename Info>
+int InfoByFd(int fd, Info& info) {
+  uint32_t length = sizeof(info);
+  const int error = bpf_obj_get_info_by_fd(fd, &info, &length);
+  return error == -EBADFD ? -EBADF : error;
+}
 
 enum class Kind : uint32_t { kMap, kProgram, kLink, kSocket, kFile };
 

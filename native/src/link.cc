@@ -50,8 +50,7 @@ Napi::Value Detach(const Napi::CallbackInfo& info) {
 // The words after id and program are the kind's own: TCX is younger than the build's headers.
 Napi::Value Info(const Napi::CallbackInfo& info) {
   bpf_link_info link = {};
-  uint32_t length = sizeof(link);
-  const int error = bpf_obj_get_info_by_fd(Link(info).fd(), &link, &length);
+  const int error = InfoByFd(Link(info).fd(), link);
   if (error != 0) return Number(info, error);
   auto result = Napi::Object::New(info.Env());
   result.Set("id", link.id);

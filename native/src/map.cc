@@ -36,8 +36,7 @@ Napi::Value Create(const Napi::CallbackInfo& info) {
 
 Napi::Value Info(const Napi::CallbackInfo& info) {
   bpf_map_info map = {};
-  uint32_t length = sizeof(map);
-  const int error = bpf_obj_get_info_by_fd(Map(info).fd(), &map, &length);
+  const int error = InfoByFd(Map(info).fd(), map);
   if (error != 0) return Number(info, error);
   auto result = Napi::Object::New(info.Env());
   result.Set("id", map.id);
@@ -137,10 +136,7 @@ Napi::Value Freeze(const Napi::CallbackInfo& info) {
 Napi::Value Mmap(const Napi::CallbackInfo& info) {
   auto& map = Map(info);
   bpf_map_info shape = {};
-  uint32_t length = sizeof(shape);
-  if (const int error = bpf_obj_get_info_by_fd(map.fd(), &shape, &length); error != 0) {
-    return Number(info, error);
-  }
+  if (const int error = InfoByFd(map.fd(), shape); error != 0) return Number(info, error);
   const size_t stride = (static_cast<size_t>(shape.value_size) + 7) / 8 * 8;
   const size_t size = stride * shape.max_entries;
   void* memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, map.fd(), 0);

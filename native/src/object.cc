@@ -155,13 +155,17 @@ Napi::Value Describe(const Napi::CallbackInfo& info) {
   return result;
 }
 
+// Maps by their place in the description: libbpf gives a reused map the name of the other.
 template <typename Change>
 Napi::Value ChangeMap(const Napi::CallbackInfo& info, Change change) {
   auto* object = Object::Argument(info).get();
-  const auto name = StringArgument(info, 1);
+  auto index = U32Argument(info, 1);
   if (object == nullptr) return Number(info, -EBADF);
-  bpf_map* map = bpf_object__find_map_by_name(object, name.c_str());
-  return map == nullptr ? Number(info, -ENOENT) : change(map);
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, object) {
+    if (index-- == 0) return change(map);
+  }
+  return Number(info, -ENOENT);
 }
 
 template <typename Change>
@@ -234,13 +238,13 @@ std::vector<std::pair<bpf_program*, LogBuffer>> PrepareLogs(bpf_object* object) 
   return logs;
 }
 
-// Both at once, so that no handle is lost where a later one fails.
+// All at once, so that no handle is lost where a later one fails. Maps in the description's order,
+// -errno for one that was not to be made.
 Napi::Object Loaded(Napi::Env env, bpf_object* object) {
-  auto maps = Napi::Object::New(env);
+  auto maps = Napi::Array::New(env);
   bpf_map* map = nullptr;
   bpf_object__for_each_map(map, object) {
-    if (bpf_map__fd(map) < 0) continue;
-    maps.Set(bpf_map__name(map), Handle::Duplicate(env, Kind::kMap, bpf_map__fd(map)));
+    maps.Set(maps.Length(), Handle::Duplicate(env, Kind::kMap, bpf_map__fd(map)));
   }
   auto programs = Napi::Object::New(env);
   bpf_program* program = nullptr;

@@ -27,8 +27,7 @@ Napi::Value Load(const Napi::CallbackInfo& info) {
 
 Napi::Value Info(const Napi::CallbackInfo& info) {
   bpf_prog_info program = {};
-  uint32_t length = sizeof(program);
-  const int error = bpf_obj_get_info_by_fd(Program(info).fd(), &program, &length);
+  const int error = InfoByFd(Program(info).fd(), program);
   if (error != 0) return Number(info, error);
   auto env = info.Env();
   auto result = Napi::Object::New(env);
@@ -106,12 +105,6 @@ Napi::Value ProbeMapType(const Napi::CallbackInfo& info) {
                           static_cast<bpf_map_type>(U32Argument(info, 0)), nullptr));
 }
 
-Napi::Value ProbeHelper(const Napi::CallbackInfo& info) {
-  return Number(info,
-                libbpf_probe_bpf_helper(static_cast<bpf_prog_type>(U32Argument(info, 0)),
-                                        static_cast<bpf_func_id>(U32Argument(info, 1)), nullptr));
-}
-
 }  // namespace
 
 void DefineProgram(Napi::Env env, Napi::Object exports) {
@@ -123,7 +116,6 @@ void DefineProgram(Napi::Env env, Napi::Object exports) {
   Export<OpenById>(env, exports, "openById");
   Export<ProbeProgramType>(env, exports, "probeProgramType");
   Export<ProbeMapType>(env, exports, "probeMapType");
-  Export<ProbeHelper>(env, exports, "probeHelper");
 }
 
 }  // namespace libbpf_ts
