@@ -1,8 +1,10 @@
-import { access, readdir, readFile } from "node:fs/promises";
-import { basename } from "node:path";
+import { access, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { VersionApi, Watch } from "@kubernetes/client-node";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { Api } from "../controlplane/api.ts";
+import { findBinary } from "../controlplane/binaries.ts";
 import { ControlPlane } from "../controlplane/controlplane.ts";
 import { finish, start } from "../harness/child.ts";
 import { Cluster } from "../harness/cluster.ts";
@@ -202,7 +204,24 @@ describe("what control planes leave", () => {
       deadlineMs: 5_000,
       describe: "the processes of the crashed test to end",
     });
-    expect(await sweep()).toContain(`folder ${basename(folder)}`);
+    await sweep();
+    await expect(access(folder)).rejects.toThrow("ENOENT");
+  });
+
+  it("takes the components from KUBEBUILDER_ASSETS where that has them", async () => {
+    const assets = await mkdtemp(join(tmpdir(), `${ownPrefix}assets-`));
+    await writeFile(join(assets, "etcd"), "#!/bin/sh\necho etcd of the assets; exit 1\n", {
+      mode: 0o755,
+    });
+    vi.stubEnv("KUBEBUILDER_ASSETS", assets);
+    try {
+      await expect(ControlPlane.start()).rejects.toThrow("etcd of the assets");
+      expect(await findBinary("etcd")).toEqual({ path: join(assets, "etcd"), args: [] });
+      expect(await findBinary("kube-proxy")).toMatchObject({ args: ["kube-proxy"] });
+    } finally {
+      vi.unstubAllEnvs();
+      await rm(assets, { recursive: true });
+    }
   });
 
   it("says the last lines of the log of a component that does not start", async () => {

@@ -2,7 +2,7 @@ import { readdir } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { cgroupProcesses } from "../harness/cgroup.ts";
 import { finish, start } from "../harness/child.ts";
-import { findMade, isLeftover, ownPrefix, sweep } from "../harness/leftovers.ts";
+import { findMade, ownPrefix, sweep } from "../harness/leftovers.ts";
 import { attempt, monotonicNs, startLoad } from "../harness/load.ts";
 import { Network } from "../harness/network.ts";
 import type { TestNode } from "../harness/node.ts";
@@ -135,24 +135,25 @@ describe("what a network leaves", () => {
     expect(server.exit).toEqual({ code: null, signal: "SIGKILL" });
   });
 
-  it("is removed by the next network after a crash", async () => {
+  it("is removed by the next network after a crash, and its processes end at once", async () => {
+    const harness = `${import.meta.dirname}/../harness`;
     const crashing = `
-      const { Network } = await import("${import.meta.dirname}/../harness/network.ts");
+      const { Network } = await import("${harness}/network.ts");
+      const { findMade, ownPrefix } = await import("${harness}/leftovers.ts");
       const node = await (await Network.create()).makeNode("a");
-      const pod = await node.makePod("web");
-      const server = await pod.serve({ tcp: [80] });
-      console.log(process.pid, server.pid);
+      const server = await (await node.makePod("web")).serve({ tcp: [80] });
+      const made = await findMade((name) => name.startsWith(ownPrefix));
+      console.log(JSON.stringify({ pid: process.pid, server: server.pid, made }));
       process.kill(process.pid, "SIGKILL");`;
     const run = await finish(start(process.execPath, ["--input-type=module", "-e", crashing]));
-    const [crashed, server] = run.stdout.trim().split(" ");
+    const crashed = JSON.parse(run.stdout) as { pid: number; server: number; made: string[] };
     expect(run.signal).toBe("SIGKILL");
-    await until(async () => !(await readdir("/proc")).includes(server ?? ""), {
+    expect(crashed.made).toHaveLength(4);
+    await until(async () => !(await readdir("/proc")).includes(`${crashed.server}`), {
       deadlineMs: 5_000,
       describe: "the crashed run's server to end with it",
     });
-    expect(await findMade((name) => name.startsWith(`sluice-t-${crashed}-`))).toHaveLength(4);
-    const removed = await sweep();
-    expect(removed.filter((made) => made.includes(`sluice-t-${crashed}-`))).toHaveLength(4);
-    expect(await findMade(isLeftover)).toEqual([]);
+    await sweep();
+    expect(await findMade((name) => name.startsWith(`sluice-t-${crashed.pid}-`))).toEqual([]);
   });
 });

@@ -38,16 +38,20 @@ export class Deployment {
     return this.#pods;
   }
 
-  async #addPod(): Promise<void> {
+  #startPod(): Promise<ClusterPod> {
     const index = this.#made++;
     const node = this.#nodes[index % this.#nodes.length];
     if (node === undefined) throw new Error(`${this.name}: no node to run on`);
-    const pod = await ClusterPod.start(this.#api, node, {
+    return ClusterPod.start(this.#api, node, {
       name: `${this.name}-${index}`,
       labels: { app: this.name, ...this.#spec.labels },
       ports: this.#spec.ports,
     });
-    this.#pods = [...this.#pods, pod];
+  }
+
+  async #grow(count: number): Promise<void> {
+    const started = await Promise.all(Array.from({ length: count }, () => this.#startPod()));
+    this.#pods = [...this.#pods, ...started];
   }
 
   /**
@@ -56,13 +60,17 @@ export class Deployment {
    * objects go.
    */
   async scale(replicas: number, drained: () => Promise<unknown> = async () => {}): Promise<void> {
-    while (this.#pods.length < replicas) await this.#addPod();
-    const leaving = this.#pods.slice(0, this.#pods.length - replicas);
-    if (leaving.length === 0) return;
-    this.#pods = this.#pods.slice(leaving.length);
-    for (const pod of leaving) await pod.terminate();
+    const more = replicas - this.#pods.length;
+    if (more > 0) await this.#grow(more);
+    else if (more < 0) await this.#shrink(-more, drained);
+  }
+
+  async #shrink(count: number, drained: () => Promise<unknown>): Promise<void> {
+    const leaving = this.#pods.slice(0, count);
+    this.#pods = this.#pods.slice(count);
+    await Promise.all(leaving.map((pod) => pod.terminate()));
     await drained();
-    for (const pod of leaving) await pod.remove();
+    await Promise.all(leaving.map((pod) => pod.remove()));
   }
 
   async remove(drained?: () => Promise<unknown>): Promise<void> {

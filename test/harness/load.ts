@@ -80,14 +80,22 @@ export const monotonicNs = (): number => Number(process.hrtime.bigint());
 /** A client that connects, asks who answers, and begins again, until it is stopped. */
 export class Load {
   readonly #client: Child;
+  readonly #attempts: Attempt[] = [];
+  #parsedLength = 0;
 
   constructor(client: Child) {
     this.#client = client;
   }
 
-  /** What was attempted so far. Empty with `summary`. */
+  /** What was attempted so far, up to 20 ms ago. Empty with `summary`. */
   get attempts(): readonly Attempt[] {
-    return this.#client.lines.filter((line) => line.startsWith('{"at"')).map(parseAttempt);
+    const complete = this.#client.stdout.lastIndexOf("\n") + 1;
+    const lines = this.#client.stdout.slice(this.#parsedLength, complete).split("\n");
+    for (const line of lines) {
+      if (line.startsWith('{"at"')) this.#attempts.push(JSON.parse(line) as Attempt);
+    }
+    this.#parsedLength = complete;
+    return this.#attempts;
   }
 
   /** Resolves when the load has ended by its own limits. */
@@ -105,8 +113,6 @@ export class Load {
     return await this.finished();
   }
 }
-
-const parseAttempt = (line: string): Attempt => JSON.parse(line) as Attempt;
 
 const flags = (options: LoadOptions): string[] => [
   ...(options.count === undefined ? [] : ["--count", `${options.count}`]),
