@@ -3,7 +3,10 @@ import { buildDatapathImage, type DatapathImage, reportFrom } from "./datapath.t
 import type { Report } from "./guest/report.ts";
 import { chosenKernels } from "./kernels.ts";
 
-const image: DatapathImage = await buildDatapathImage();
+let image: DatapathImage;
+beforeAll(async () => {
+  image = await buildDatapathImage();
+});
 afterAll(() => image.remove());
 
 describe.each(chosenKernels())("on kernel $name", (kernel) => {
@@ -65,8 +68,10 @@ describe.each(chosenKernels())("on kernel $name", (kernel) => {
     });
   });
 
-  it("destroys a connected UDP socket whose backend has gone (PF-20)", () => {
+  it("destroys the connected UDP socket whose backend has gone, and no other (PF-20, PF-21)", () => {
     expect(report.staleSocketError).toBe("ECONNABORTED");
+    expect(report.keptSocket).toBe("fd00:244::11");
+    expect(report.status.sync.staleSocketsDestroyed).toBe(1);
   });
 
   it("sends new clients to the backend that replaced another (PF-01)", () => {
@@ -75,6 +80,18 @@ describe.each(chosenKernels())("on kernel $name", (kernel) => {
 
   it("goes on translating when the agent has been killed (PF-04)", () => {
     expect(report.unattended).toEqual({ backend: "fd00:244::11", peer: "fd00:96::10 80" });
+  });
+
+  it("adopts what stands when the agent starts anew, and writes nothing (PF-02)", () => {
+    expect(report.adopted.sync).toMatchObject({
+      ready: true,
+      services: 12,
+      writes: { frontends: 0, services: 0, slots: 0, backends: 0 },
+    });
+  });
+
+  it("translates nothing any more after the clean-up", () => {
+    expect(report.afterwards).toEqual({ error: "ENETUNREACH" });
   });
 
   it("says in its status which features the kernel lacks and why (PF-07)", () => {

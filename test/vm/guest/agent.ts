@@ -26,5 +26,9 @@ export const startAgent = async (folder: string): Promise<ChildProcess> => {
 
 const isHealthy = async (): Promise<boolean> => (await fetch(`http://${HEALTHZ}/healthz`)).ok;
 
-export const agentStatus = (): AgentStatus =>
-  JSON.parse(execFileSync(process.execPath, [SLUICE, "status", "-o", "json"]).toString());
+export const agentStatus = (): AgentStatus => JSON.parse(sluice("status", "-o", "json"));
+
+export const cleanUp = (): string => sluice("cleanup");
+
+const sluice = (...args: readonly string[]): string =>
+  execFileSync(process.execPath, [SLUICE, ...args]).toString();

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { release } from "node:os";
 import { until } from "../../harness/until.ts";
-import { agentStatus, startAgent } from "./agent.ts";
+import { agentStatus, cleanUp, startAgent } from "./agent.ts";
 import { startBackend } from "./backends.ts";
 import { askAgain, askAll, askConnectedUdp, askTcp, connectUdp, nextError } from "./clients.ts";
 import { BACKENDS, EMPTY, MOVING, publish, publishNode, SERVED } from "./manifests.ts";
@@ -21,6 +21,8 @@ const agent = await startAgent(FOLDER);
 const served = await askAll(SERVED);
 const refused = await askAll(EMPTY);
 
+const kept = await connectUdp(SERVED.ip6);
+await askAgain(kept);
 const held = await connectUdp(MOVING.ip4);
 await askAgain(held);
 const heldError = nextError(held, 10_000);
@@ -33,11 +35,18 @@ const moved = await until(
   { deadlineMs: 10_000, describe: `${second.ip4} to answer` },
 );
 const staleSocketError = await heldError;
+const keptSocket = await askAgain(kept);
 const status = agentStatus();
 
 agent.kill("SIGKILL");
 await once(agent, "exit");
 const unattended = await askTcp(SERVED.ip6);
+const successor = await startAgent(FOLDER);
+const adopted = agentStatus();
+successor.kill("SIGTERM");
+await once(successor, "exit");
+cleanUp();
+const afterwards = await askTcp(SERVED.ip4);
 
 const report: Report = {
   kernel: release(),
@@ -46,8 +55,11 @@ const report: Report = {
   served,
   refused,
   staleSocketError,
+  keptSocket,
   moved,
   unattended,
+  adopted,
+  afterwards,
 };
 console.log(`${REPORT_MARK}${JSON.stringify(report)}`);
 process.exit(0);

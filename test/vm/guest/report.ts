@@ -28,10 +28,16 @@ export interface Report {
   readonly refused: Outcomes;
   /** What a connected UDP socket met when its backend had gone; null: nothing, until the deadline. */
   readonly staleSocketError: string | null;
+  /** What answered over a connected UDP socket whose backend had stayed. */
+  readonly keptSocket: string;
   /** A new client of the Service whose only backend was exchanged. */
   readonly moved: Outcome;
   /** After the agent was killed. */
   readonly unattended: Outcome;
+  /** The status of a new agent over the same pins. */
+  readonly adopted: AgentStatus;
+  /** After `sluice cleanup`. */
+  readonly afterwards: Outcome;
 }
 
 export const REPORT_MARK = "REPORT ";
