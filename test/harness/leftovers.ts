@@ -4,9 +4,12 @@ import { join } from "node:path";
 import { cgroupRoot, removeCgroup } from "./cgroup.ts";
 import { deleteNetns, listNetns } from "./netns.ts";
 
+/** Where agents under test pin; empty, and no bpf file system, until one of them has mounted it. */
+export const bpffs = "/sys/fs/bpf";
+
 const family = "sluice-t-";
 
-/** Every namespace, cgroup and temporary folder that this process makes has a name that begins so. */
+/** Every namespace, cgroup, temporary folder and set of pins that this process makes has a name that begins so. */
 export const ownPrefix = `${family}${process.pid}-`;
 
 const isAlive = (pid: number): boolean => {
@@ -29,11 +32,13 @@ export async function findMade(selects: (name: string) => boolean): Promise<stri
   const cgroups = (await readdir(await cgroupRoot())).filter(selects);
   const netns = (await listNetns()).filter(selects);
   const folders = (await readdir(tmpdir())).filter(selects);
+  const pins = (await readdir(bpffs)).filter(selects);
   // Cgroups come first: removing them ends the processes that hold the rest.
   return [
     ...cgroups.map((name) => `cgroup ${name}`),
     ...netns.map((name) => `netns ${name}`),
     ...folders.map((name) => `folder ${name}`),
+    ...pins.map((name) => `pins ${name}`),
   ];
 }
 
@@ -41,6 +46,7 @@ async function remove(made: string): Promise<void> {
   const [kind, name] = made.split(" ") as [string, string];
   if (kind === "netns") await deleteNetns(name);
   else if (kind === "cgroup") await removeCgroup(join(await cgroupRoot(), name));
+  else if (kind === "pins") await rm(join(bpffs, name), { recursive: true, force: true });
   else await rm(join(tmpdir(), name), { recursive: true, force: true });
 }
 
