@@ -221,6 +221,24 @@ describe("a folder of YAML", () => {
     expect(source.status().resources[0]).toMatchObject({ lists: 2, objects: 1, error: undefined });
   });
 
+  it("is watched anew where a link to another folder takes its place", async () => {
+    const [first, second, link] = ["first", "second", "link"].map((name) => join(folder, name));
+    for (const [path, address] of [
+      [first, "10.96.0.1"],
+      [second, "10.96.0.2"],
+    ]) {
+      mkdirSync(path!);
+      writeFileSync(join(path!, "a.yaml"), service("web", address!));
+    }
+    symlinkSync(first!, link!);
+    await open({ folder: link!, pollMilliseconds: 20 });
+    unlinkSync(link!);
+    symlinkSync(second!, link!);
+    await saw("+ service web 10.96.0.2");
+    expect(source.status().resources[0]?.lists).toBe(2);
+    expect(seen.count("service-deleted")).toBe(0);
+  });
+
   it("does not take a file that is just being rewritten for deletions", async () => {
     write("a.yaml", `${service("web", "10.96.0.10")}---\n${service("db", "10.96.0.11")}`);
     await open();
