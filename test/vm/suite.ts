@@ -96,5 +96,7 @@ const isolate = async (
     // The security suite of an old release may stand unsigned anew for longer than its validity.
     "Acquire::Check-Valid-Until=false",
     "Acquire::Retries=3",
+    // Without it apt calls an unreachable mirror a success.
+    "APT::Update::Error-Mode=any",
   ].flatMap((option) => ["-o", option]);
 };
