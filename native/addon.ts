@@ -214,7 +214,7 @@ interface Addon {
   netlinkReceive(socket: Handle, into: Uint8Array): number;
   mountBpffs(path: string): number;
   netnsCookie(): OrErrno<bigint>;
-  membarrierGlobal(): Promise<number>;
+  membarrierGlobal(): OrErrno<Promise<number>>;
   inNetns<T>(path: string, callback: () => T): OrErrno<readonly [T]>;
 }
 

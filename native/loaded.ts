@@ -3,6 +3,9 @@ import { ArgumentError, BpfError, check, VerifierError } from "./errors.ts";
 import { BpfMap } from "./map.ts";
 import { BpfProgram } from "./program.ts";
 
+/** A descriptor of nothing: EBADF. */
+const NOT_MADE = -9;
+
 /** The maps and programs of an object in the kernel. Closing it closes them. */
 export class LoadedObject {
   readonly name: string;
@@ -12,14 +15,11 @@ export class LoadedObject {
   /** See `BpfObject.load`. `mapNames` in the order in which the object declares them. */
   constructor(name: string, mapNames: readonly string[], loaded: NativeLoaded) {
     this.name = name;
-    this.maps = new Map(
-      mapNames.flatMap((map, i) => {
-        const handle = loaded.maps[i];
-        return handle === undefined || typeof handle === "number"
-          ? []
-          : [[map, new BpfMap(handle, map)]];
-      }),
-    );
+    const made = mapNames.flatMap((map, i) => {
+      const handle = loaded.maps[i] ?? NOT_MADE;
+      return handle === NOT_MADE ? [] : [[map, check("object.load", map, handle)] as const];
+    });
+    this.maps = new Map(made.map(([map, handle]) => [map, new BpfMap(handle, map)]));
     this.programs = new Map(
       Object.entries(loaded.programs).map(([program, handle]) => [
         program,

@@ -9,6 +9,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 
 #include "arguments.h"
 #include "handle.h"
@@ -37,28 +38,41 @@ Napi::Value NetnsCookie(const Napi::CallbackInfo& info) {
   return Napi::BigInt::New(info.Env(), cookie);
 }
 
-class Membarrier : public Napi::AsyncWorker {
- public:
-  explicit Membarrier(Napi::Env env)
-      : Napi::AsyncWorker(env), deferred_(Napi::Promise::Deferred::New(env)) {}
-
-  Napi::Promise Promise() const { return deferred_.Promise(); }
-  void Execute() override {
-    result_ = OrErrno(syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0));
-  }
-  void OnOK() override { deferred_.Resolve(Napi::Number::New(Env(), result_)); }
-
- private:
-  Napi::Promise::Deferred deferred_;
-  long result_ = 0;
+struct Membarrier {
+  napi_async_work work = nullptr;
+  napi_deferred deferred = nullptr;
+  long result = 0;
 };
+
+void RunMembarrier(napi_env, void* data) {
+  auto* barrier = static_cast<Membarrier*>(data);
+  barrier->result = OrErrno(syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0));
+}
+
+// The raw interface: in a thread that is ending nothing resolves any more, and that is no error.
+void ResolveMembarrier(napi_env env, napi_status, void* data) {
+  const std::unique_ptr<Membarrier> barrier(static_cast<Membarrier*>(data));
+  napi_value result = nullptr;
+  if (napi_create_int64(env, barrier->result, &result) == napi_ok) {
+    napi_resolve_deferred(env, barrier->deferred, result);
+  }
+  napi_delete_async_work(env, barrier->work);
+}
 
 // Resolves to 0 or -errno; waits on the thread pool.
 Napi::Value MembarrierGlobal(const Napi::CallbackInfo& info) {
-  auto* worker = new Membarrier(info.Env());
-  auto promise = worker->Promise();
-  worker->Queue();
-  return promise;
+  auto env = info.Env();
+  auto barrier = std::make_unique<Membarrier>();
+  napi_value promise = nullptr;
+  const Napi::Value name = Napi::String::New(env, "membarrier");
+  if (napi_create_promise(env, &barrier->deferred, &promise) != napi_ok ||
+      napi_create_async_work(env, nullptr, name, RunMembarrier, ResolveMembarrier, barrier.get(),
+                             &barrier->work) != napi_ok ||
+      napi_queue_async_work(env, barrier->work) != napi_ok) {
+    return Number(info, -ENOMEM);
+  }
+  barrier.release();
+  return Napi::Value(env, promise);
 }
 
 // Puts the thread back where it was. A thread left in a foreign namespace would do everything that
