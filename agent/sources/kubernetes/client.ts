@@ -1,21 +1,21 @@
 import type { Clock } from "../clock.ts";
-import { fieldsOf, itemsOf, textOf } from "../parse/fields.ts";
+import { fieldsOf, textOf } from "../parse/fields.ts";
 import { failureOf, RequestFailure } from "./failure.ts";
 import { LineSplitter } from "./lines.ts";
+import { ListSplitter } from "./listsplitter.ts";
 import type { Answer, Transport } from "./transport.ts";
 
 /** Objects a page: a compromise between requests and memory, and what client-go asks for. */
 const pageLimit = 500;
-/** The API server gives a list up after 60 s. */
-const listSilenceMilliseconds = 75_000;
-/** A bookmark comes about every minute: two in a row were missed. */
-const watchSilenceMilliseconds = 150_000;
+/** In milliseconds; the API server gives a list up after 60 s. */
+const listSilence = 75_000;
+/** In milliseconds; a bookmark comes about every minute, so two in a row were missed. */
+const watchSilence = 150_000;
 
-export interface Page {
-  readonly items: readonly unknown[];
-  /** Of the whole list. */
-  readonly resourceVersion: string;
-}
+/** Some objects of a list, or the version of the whole of it after the last of a page. */
+export type ListPart =
+  | { readonly kind: "items"; readonly items: readonly unknown[] }
+  | { readonly kind: "page-end"; readonly resourceVersion: string };
 
 /** The two requests that list-and-watch is made of. What they throw is a RequestFailure. */
 export class ApiClient {
@@ -29,18 +29,22 @@ export class ApiClient {
     this.#signal = signal;
   }
 
-  /** The newest state, page by page. "gone" in the midst of it: begin again. */
-  async *list(operation: string, path: string): AsyncGenerator<Page> {
+  /** The newest state, as it arrives. "gone" in the midst of it: begin again. */
+  async *list(operation: string, path: string): AsyncGenerator<ListPart> {
     let token: string | undefined;
     do {
       const query = new URLSearchParams({ limit: String(pageLimit) });
       if (token !== undefined) query.set("continue", token);
-      const list = fieldsOf(await this.#json(operation, `${path}&${query}`));
-      const metadata = fieldsOf(list.metadata);
+      const splitter = new ListSplitter();
+      for await (const chunk of this.#stream(operation, `${path}&${query}`, listSilence)) {
+        const items = splitter.push(chunk).map((item) => this.#parse(operation, item));
+        yield { kind: "items", items };
+      }
+      const metadata = fieldsOf(fieldsOf(this.#parse(operation, splitter.frame())).metadata);
       const resourceVersion = textOf(metadata.resourceVersion);
       if (resourceVersion === undefined) throw this.#malformed(operation, "no list came back");
       token = textOf(metadata.continue);
-      yield { items: itemsOf(list.items), resourceVersion };
+      yield { kind: "page-end", resourceVersion };
     } while (token !== undefined);
   }
 
@@ -58,15 +62,10 @@ export class ApiClient {
       timeoutSeconds: String(timeoutSeconds),
     });
     const lines = new LineSplitter();
-    const chunks = this.#stream(operation, `${path}&${query}`, watchSilenceMilliseconds);
+    const chunks = this.#stream(operation, `${path}&${query}`, watchSilence);
     for await (const chunk of chunks) {
       yield lines.push(chunk).map((line) => this.#parse(operation, line));
     }
-  }
-
-  async #json(operation: string, path: string): Promise<unknown> {
-    const text = await textOfAll(this.#stream(operation, path, listSilenceMilliseconds));
-    return this.#parse(operation, text);
   }
 
   /** Fails as "stalled" when nothing comes for so long, the answer's beginning included. */

@@ -88,11 +88,14 @@ export class Reflector {
     const { client, watched } = this.#options;
     const seen = new Set<string>();
     let version: string | undefined;
-    for await (const page of client.list(`list ${watched.resource}`, watched.path)) {
-      version ??= page.resourceVersion;
-      const events: SourceEvent[] = [];
-      for (const raw of page.items) seen.add(this.#upsert(raw, events));
-      this.#deliver(events);
+    let events: SourceEvent[] = [];
+    for await (const part of client.list(`list ${watched.resource}`, watched.path)) {
+      if (part.kind === "items") for (const raw of part.items) seen.add(this.#upsert(raw, events));
+      else {
+        version ??= part.resourceVersion;
+        this.#deliver(events);
+        events = [];
+      }
     }
     this.#deliver(this.#vanished(seen));
     this.#lists++;

@@ -18,6 +18,10 @@ export const itemsOf = (value: unknown): readonly unknown[] =>
 export const textOf = (value: unknown): string | undefined =>
   typeof value === "string" && value !== "" ? value : undefined;
 
+/** The same list without the room that pushing leaves behind it (for 16 more); none is one object. */
+export const compact = <T>(list: readonly T[]): readonly T[] =>
+  list.length === 0 ? empty : list.slice();
+
 /** The value as a message shows it: short, on one line. */
 export function shown(value: unknown): string {
   const text = JSON.stringify(value) ?? "nothing";

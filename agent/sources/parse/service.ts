@@ -2,7 +2,7 @@ import { familyOf } from "../../model/ip.ts";
 import type { Service, ServicePort, ServiceType, TrafficPolicy } from "../../model/service.ts";
 import { parseAddress, parsePort, parseProtocol } from "./address.ts";
 import { error, type Fault, type Parsed, type Path } from "./fault.ts";
-import { type Fields, fieldsOf, itemsOf, shown, textOf } from "./fields.ts";
+import { compact, type Fields, fieldsOf, itemsOf, shown, textOf } from "./fields.ts";
 import type { Interner } from "./intern.ts";
 import { type Metadata, metadataOf, nameless } from "./metadata.ts";
 import { servesService } from "./selectors.ts";
@@ -60,14 +60,14 @@ function assemble(
   };
 }
 
-function parsePorts(value: unknown, interner: Interner, faults: Fault[]): ServicePort[] {
+function parsePorts(value: unknown, interner: Interner, faults: Fault[]): readonly ServicePort[] {
   const ports: ServicePort[] = [];
   for (const [index, item] of itemsOf(value).entries()) {
     const path = ["spec", "ports", index];
     const port = parseServicePort(fieldsOf(item), interner, path, faults);
     if (port !== undefined && isDistinct(port, ports, path, faults)) ports.push(port);
   }
-  return ports;
+  return compact(ports);
 }
 
 function parseServicePort(
@@ -104,7 +104,7 @@ function isDistinct(
 }
 
 /** `clusterIPs`, or `clusterIP` alone where that is all there is; one per family. */
-function parseClusterIPs(spec: Fields, faults: Fault[]): string[] {
+function parseClusterIPs(spec: Fields, faults: Fault[]): readonly string[] {
   const listed = itemsOf(spec.clusterIPs);
   if (listed.length === 0) {
     if (textOf(spec.clusterIP) === undefined) return [];
@@ -121,17 +121,17 @@ function parseClusterIPs(spec: Fields, faults: Fault[]): string[] {
   });
 }
 
-function parseAddresses(value: unknown, path: Path, faults: Fault[]): string[] {
+function parseAddresses(value: unknown, path: Path, faults: Fault[]): readonly string[] {
   const addresses = new Set<string>();
   for (const [index, item] of itemsOf(value).entries()) {
     const address = parseAddress(item, [...path, index], faults);
     if (address !== undefined) addresses.add(address);
   }
-  return [...addresses];
+  return compact([...addresses]);
 }
 
 /** Host names and ipMode Proxy are left alone: their traffic has to reach the balancer (KP-22). */
-function parseIngress(status: unknown, faults: Fault[]): string[] {
+function parseIngress(status: unknown, faults: Fault[]): readonly string[] {
   const addresses = new Set<string>();
   const ingress = itemsOf(fieldsOf(fieldsOf(status).loadBalancer).ingress);
   for (const [index, item] of ingress.entries()) {
@@ -141,7 +141,7 @@ function parseIngress(status: unknown, faults: Fault[]): string[] {
     const address = parseAddress(ip, path, faults);
     if (address !== undefined) addresses.add(address);
   }
-  return [...addresses];
+  return compact([...addresses]);
 }
 
 function parsePolicy(

@@ -2,7 +2,7 @@ import type { IpFamily } from "../../model/address.ts";
 import type { Endpoint, EndpointPort, EndpointSlice } from "../../model/endpoint.ts";
 import { parseAddressOf, parsePort, parseProtocol } from "./address.ts";
 import { error, type Fault, type Parsed, type Path, warning } from "./fault.ts";
-import { type Fields, fieldsOf, itemsOf, shown, textOf } from "./fields.ts";
+import { compact, type Fields, fieldsOf, itemsOf, shown, textOf } from "./fields.ts";
 import type { Interner } from "./intern.ts";
 import { metadataOf, nameless } from "./metadata.ts";
 import { servesSlice, serviceNameLabel } from "./selectors.ts";
@@ -39,7 +39,7 @@ const unowned = warning(
 );
 
 /** A port without name or number is passed over (KP-03): absent, the number means every port. */
-function parsePorts(value: unknown, interner: Interner, faults: Fault[]): EndpointPort[] {
+function parsePorts(value: unknown, interner: Interner, faults: Fault[]): readonly EndpointPort[] {
   const ports: EndpointPort[] = [];
   for (const [index, item] of itemsOf(value).entries()) {
     const { name, port: number, protocol: transport } = fieldsOf(item);
@@ -51,7 +51,7 @@ function parsePorts(value: unknown, interner: Interner, faults: Fault[]): Endpoi
     if (port === undefined || protocol === undefined) continue;
     ports.push({ name: interner.text(name), protocol, port });
   }
-  return ports;
+  return compact(ports);
 }
 
 function parseEndpoints(
@@ -59,7 +59,7 @@ function parseEndpoints(
   family: IpFamily,
   interner: Interner,
   faults: Fault[],
-): Endpoint[] {
+): readonly Endpoint[] {
   const endpoints: Endpoint[] = [];
   const positions = new Map<string, number>();
   for (const [index, item] of itemsOf(value).entries()) {
@@ -70,7 +70,7 @@ function parseEndpoints(
     else faults.push(twice(endpoint.address, first, index));
     endpoints.push(endpoint);
   }
-  return endpoints;
+  return compact(endpoints);
 }
 
 /** Not left out: which of the two counts is decided over all slices (KP-03). */
