@@ -14,10 +14,10 @@ import {
   writeCredentials,
 } from "./credentials.ts";
 import { EtcdClient } from "./etcd.ts";
-import { apiServerFlags, controllerManagerFlags, etcdFlags } from "./flags.ts";
+import { apiServerFlags, certificateOf, controllerManagerFlags, etcdFlags } from "./flags.ts";
 import { Gate, loopback } from "./gate.ts";
-import { freePort } from "./ports.ts";
-import { isReady } from "./readiness.ts";
+import { freePorts } from "./ports.ts";
+import { answersOk } from "./readiness.ts";
 
 export interface ControlPlaneOptions {
   /** Users besides `admin` and `system:kube-proxy`. */
@@ -33,12 +33,14 @@ interface Parts {
   readonly etcd: Component;
   readonly etcdClient: EtcdClient;
   readonly apiServer: Component;
+  readonly controllers: Component;
+  readonly controllersPort: number;
 }
 
 /**
  * A real control plane on 127.0.0.1: etcd, kube-apiserver with RBAC, and the controllers that write
  * EndpointSlices. Dual stack, Services in 10.96.0.0/16 and fd00:96::/112. Several run at once. It
- * ends with this process, and needs no root.
+ * ends with this process.
  */
 export class ControlPlane implements AsyncDisposable {
   /** Path of the admin's kubeconfig. */
@@ -48,7 +50,6 @@ export class ControlPlane implements AsyncDisposable {
   /** Data, logs (NAME.log), certificates; removed at the end. */
   readonly folder: string;
   readonly #parts: Parts;
-  readonly #controllers: Component;
   readonly #gates: Gate[] = [];
   readonly #relays: Child[] = [];
   #socket: Promise<Gate> | undefined;
@@ -59,40 +60,29 @@ export class ControlPlane implements AsyncDisposable {
     this.url = `https://127.0.0.1:${parts.port}`;
     this.kubeconfig = kubeconfig;
     this.api = new Api(kubeconfig);
-    this.#controllers = new Component(
-      "kube-controller-manager",
-      parts.folder,
-      controllerManagerFlags(kubeconfig),
-    );
   }
 
   static async start(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
     await sweep();
     const folder = await mkdtemp(join(tmpdir(), `${ownPrefix}controlplane-`));
     const parts = await prepare(folder, options);
+    const kubeconfig = adminKubeconfig(folder);
+    await writeKubeconfig(parts, kubeconfig, admin.name);
     try {
       await parts.etcd.start(() => parts.etcdClient.isHealthy());
-      return await ControlPlane.#begin(parts);
+      await startApiServer(parts);
+      await startControllers(parts);
     } catch (error) {
-      await parts.apiServer.stop();
-      await parts.etcd.stop();
+      await stopAll(parts);
       throw error;
     }
-  }
-
-  static async #begin(parts: Parts): Promise<ControlPlane> {
-    const kubeconfig = join(parts.folder, "admin.kubeconfig");
-    await writeKubeconfig(parts, kubeconfig, admin.name);
-    await startApiServer(parts);
-    const controlPlane = new ControlPlane(parts, kubeconfig);
-    await controlPlane.#controllers.start(async () => true);
-    return controlPlane;
+    return new ControlPlane(parts, kubeconfig);
   }
 
   /** The last lines of a component's log, for a test's failure. */
   async tail(component: "apiserver" | "controllers" | "etcd"): Promise<string> {
-    const { apiServer, etcd } = this.#parts;
-    return await { apiserver: apiServer, controllers: this.#controllers, etcd }[component].tail();
+    const { apiServer, controllers, etcd } = this.#parts;
+    return await { apiserver: apiServer, controllers, etcd }[component].tail();
   }
 
   /** Writes a kubeconfig of a user named at the start; `server` may be a gate's URL. */
@@ -154,30 +144,49 @@ export class ControlPlane implements AsyncDisposable {
     for (const relay of this.#relays) await relay[Symbol.asyncDispose]();
     for (const gate of this.#gates) await gate[Symbol.asyncDispose]();
     await (await this.#socket)?.[Symbol.asyncDispose]();
-    await this.#controllers.stop();
-    await this.#parts.apiServer.stop();
-    await this.#parts.etcd.stop();
+    await stopAll(this.#parts);
     await rm(this.folder, { recursive: true, force: true });
   }
 }
 
+const adminKubeconfig = (folder: string): string => join(folder, "admin.kubeconfig");
+
 async function prepare(folder: string, options: ControlPlaneOptions): Promise<Parts> {
   const users = [admin, kubeProxy, ...(options.users ?? [])];
   const credentials = await writeCredentials(folder, users);
-  const [port, clientPort, peerPort] = [await freePort(), await freePort(), await freePort()];
+  const ports = await freePorts(4);
+  const [port, controllersPort, clientPort, peerPort] = ports as [number, number, number, number];
   const etcdUrl = `http://127.0.0.1:${clientPort}`;
-  const etcd = new Component("etcd", folder, etcdFlags(folder, etcdUrl, peerPort));
-  const flags = [
-    ...apiServerFlags(folder, port, etcdUrl, credentials),
-    ...(options.apiServerFlags ?? []),
-  ];
-  const apiServer = new Component("kube-apiserver", folder, flags);
-  return { folder, port, credentials, etcd, etcdClient: new EtcdClient(etcdUrl), apiServer };
+  const flags = {
+    etcd: etcdFlags(folder, etcdUrl, peerPort),
+    apiServer: apiServerFlags(folder, port, etcdUrl, credentials),
+    controllers: controllerManagerFlags(folder, controllersPort, adminKubeconfig(folder)),
+  };
+  const moreFlags = options.apiServerFlags ?? [];
+  return {
+    folder,
+    port,
+    controllersPort,
+    credentials,
+    etcd: new Component("etcd", folder, flags.etcd),
+    etcdClient: new EtcdClient(etcdUrl),
+    apiServer: new Component("kube-apiserver", folder, [...flags.apiServer, ...moreFlags]),
+    controllers: new Component("kube-controller-manager", folder, flags.controllers),
+  };
 }
 
-async function startApiServer({ apiServer, port, folder }: Parts): Promise<void> {
-  const certificate = join(folder, "certificates", "apiserver.crt");
-  await apiServer.start(() => isReady(port, certificate));
+const startApiServer = ({ apiServer, port, folder }: Parts): Promise<void> =>
+  apiServer.start(() => answersOk(port, "/readyz", certificateOf(folder, "apiserver")));
+
+const startControllers = ({ controllers, controllersPort, folder }: Parts): Promise<void> => {
+  const certificate = certificateOf(folder, "kube-controller-manager");
+  return controllers.start(() => answersOk(controllersPort, "/healthz", certificate));
+};
+
+async function stopAll({ controllers, apiServer, etcd }: Parts): Promise<void> {
+  await controllers.stop();
+  await apiServer.stop();
+  await etcd.stop();
 }
 
 const writeKubeconfig = async (
@@ -188,6 +197,6 @@ const writeKubeconfig = async (
 ): Promise<void> => {
   const token = parts.credentials.tokens.get(user);
   if (token === undefined) throw new Error(`no user ${user}: name it in the options' users`);
-  const certificateAuthority = join(parts.folder, "certificates", "apiserver.crt");
+  const certificateAuthority = certificateOf(parts.folder, "apiserver");
   await writeFile(path, kubeconfigText({ server, certificateAuthority, user, token }));
 };

@@ -1,6 +1,14 @@
 import { join } from "node:path";
 import type { Credentials } from "./credentials.ts";
 
+const certificates = (folder: string): string => join(folder, "certificates");
+
+/** Where a component writes the certificate that it signs for itself. */
+export const certificateOf = (
+  folder: string,
+  component: "apiserver" | "kube-controller-manager",
+): string => join(certificates(folder), `${component}.crt`);
+
 export const etcdFlags = (folder: string, clientUrl: string, peerPort: number): string[] => {
   const peerUrl = `http://127.0.0.1:${peerPort}`;
   return [
@@ -29,7 +37,7 @@ export const apiServerFlags = (
   "--bind-address=127.0.0.1",
   // Becomes the endpoint of the Service default/kubernetes, where a loopback address is refused.
   "--advertise-address=192.0.2.1",
-  `--cert-dir=${join(folder, "certificates")}`,
+  `--cert-dir=${certificates(folder)}`,
   "--service-cluster-ip-range=10.96.0.0/16,fd00:96::/112",
   "--authorization-mode=RBAC",
   `--token-auth-file=${credentials.tokenFile}`,
@@ -41,11 +49,17 @@ export const apiServerFlags = (
   "--shutdown-delay-duration=0s",
 ];
 
-export const controllerManagerFlags = (kubeconfig: string): string[] => [
+export const controllerManagerFlags = (
+  folder: string,
+  port: number,
+  kubeconfig: string,
+): string[] => [
   `--kubeconfig=${kubeconfig}`,
   "--controllers=endpointslice-controller,endpointslice-mirroring-controller,namespace-controller",
   "--leader-elect=false",
-  "--secure-port=0",
+  `--secure-port=${port}`,
+  "--bind-address=127.0.0.1",
+  `--cert-dir=${certificates(folder)}`,
   "--concurrent-service-endpoint-syncs=10",
   // The defaults would slow the controllers down to 20 writes a second.
   "--kube-api-qps=1000",

@@ -11,10 +11,12 @@ const isFree = (port: number): Promise<boolean> =>
     server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
   });
 
-/** A TCP port of 127.0.0.1 on which nothing listens now. */
-export async function freePort(): Promise<number> {
-  for (;;) {
+/** So many different TCP ports of 127.0.0.1 on which nothing listens now. */
+export async function freePorts(count: number): Promise<readonly number[]> {
+  const ports = new Set<number>();
+  while (ports.size < count) {
     const port = lowest + Math.floor(Math.random() * (highest - lowest));
-    if (await isFree(port)) return port;
+    if (await isFree(port)) ports.add(port);
   }
+  return [...ports];
 }

@@ -1,7 +1,14 @@
 import type { Api } from "../controlplane/api.ts";
-import type { PodPort } from "./deployment.ts";
 import type { TestNode } from "./node.ts";
 import type { TestPod } from "./pod.ts";
+
+export interface PodPort {
+  /** What a Service's targetPort may refer to. */
+  readonly name?: string;
+  readonly port: number;
+  /** Default TCP. */
+  readonly protocol?: "TCP" | "UDP";
+}
 
 export interface ClusterPodSpec {
   readonly name: string;

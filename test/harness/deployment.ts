@@ -1,12 +1,6 @@
 import type { Api } from "../controlplane/api.ts";
-import { ClusterPod } from "./cluster_pod.ts";
+import { ClusterPod, type PodPort } from "./cluster_pod.ts";
 import type { TestNode } from "./node.ts";
-
-export interface PodPort {
-  readonly name?: string;
-  readonly port: number;
-  readonly protocol?: "TCP" | "UDP";
-}
 
 export interface DeploymentSpec {
   readonly replicas: number;
