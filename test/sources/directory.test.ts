@@ -242,7 +242,7 @@ describe("a folder of YAML", () => {
   it("does not take a file that is just being rewritten for deletions", async () => {
     write("a.yaml", `${service("web", "10.96.0.10")}---\n${service("db", "10.96.0.11")}`);
     await open();
-    for (let round = 0; round < 20; round++) {
+    for (let round = 0; round < 10; round++) {
       write("a.yaml", "");
       await new Promise((resolve) => setImmediate(resolve));
       write("a.yaml", `${service("web", "10.96.0.10")}---\n${service("db", `10.96.1.${round}`)}`);
@@ -394,6 +394,16 @@ describe("bad input in a folder (B7)", () => {
     ]);
     if (typeof expected === "string") expect(problems()).toEqual([expected]);
     expect(seen.lines.some((line) => line.startsWith("+ service good"))).toBe(true);
+  });
+
+  it("names the line in JSON as well", async () => {
+    write("a.json", `${JSON.stringify({ kind: "List", items: [{ kind: "Service" }] }, null, 1)}\n`);
+    write("b.json", '{"kind": "List",\n "items": [}');
+    await open();
+    expect(problems()).toEqual([
+      "a.json:4 items[0].metadata.name is missing; name the object",
+      expect.stringMatching(/^b\.json:2:\d+ is not valid YAML: /),
+    ]);
   });
 
   it("reads the documents around a broken one", async () => {

@@ -12,7 +12,7 @@ import { listSchema } from "./schema.ts";
 export interface Entry {
   readonly key: string;
   readonly upsert: Upsert;
-  /** `file:line`. */
+  /** `file:line`, or the path in a JSON file. */
   readonly target: string;
 }
 
@@ -36,15 +36,16 @@ export function readFileContent(
   interner: Interner,
   previous: FileContent = nothing,
 ): FileContent {
-  const { documents, problems } = readDocuments(file, text);
   const reading: Reading = {
-    file,
     previous: new Map(previous.entries.map((entry) => [entry.key, entry])),
     entries: new Map(),
-    problems: [...problems],
-    isWhole: problems.length === 0,
+    problems: [],
+    isWhole: true,
   };
-  for (const document of documents) readDocumentObjects(reading, document, nodeName, interner);
+  for (const document of readDocuments(file, text)) {
+    if (document.kind === "document") readDocumentObjects(reading, document, nodeName, interner);
+    else breakOff(reading, document.problem);
+  }
   const kept = reading.isWhole ? [] : absent(reading);
   return {
     entries: [...reading.entries.values(), ...kept],
@@ -63,11 +64,15 @@ export function unreadableFile(
 }
 
 interface Reading {
-  readonly file: string;
   readonly previous: ReadonlyMap<string, Entry>;
   readonly entries: Map<string, Entry>;
   readonly problems: SourceProblem[];
   isWhole: boolean;
+}
+
+function breakOff(reading: Reading, problem: SourceProblem): void {
+  reading.problems.push(problem);
+  reading.isWhole = false;
 }
 
 function readDocumentObjects(
@@ -78,7 +83,7 @@ function readDocumentObjects(
 ): void {
   for (const { raw, path } of objectsOf(reading, document)) {
     const read = readObject(raw, nodeName, interner);
-    const target = `${reading.file}:${document.lineOf(path)}`;
+    const target = document.originOf(path);
     const held = read.kind === "object" ? reading.previous.get(read.key) : undefined;
     const isKept = held !== undefined && hasError(read.faults);
     report(reading, document, path, read.faults, isKept);
@@ -121,7 +126,7 @@ function report(
 ): void {
   for (const { path, message, severity } of faults) {
     const place = [...at, ...path];
-    const target = `${reading.file}:${document.lineOf(place)}`;
+    const target = document.targetOf(place);
     const sentence = place.length === 0 ? message : `${pathText(place)} ${message}`;
     const kept = isKept && severity === "error" ? "; its last good version stays in force" : "";
     reading.problems.push({ target, message: `${sentence}${kept}` });
