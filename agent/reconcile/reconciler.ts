@@ -110,8 +110,8 @@ export class Reconciler {
     const placed = sorted.flatMap(
       ([key, service]) => this.#place(key, service, round, starved) ?? [],
     );
-    const named = this.#writeNames(placed, round);
-    this.#writeFrontends(named, gone, round);
+    this.#writeNames(placed, round);
+    this.#writeFrontends(placed, gone, round);
     this.#remove(gone, round);
     this.#retirement.start();
     for (const each of starved) this.#starve(each, round);
@@ -122,7 +122,7 @@ export class Reconciler {
 
   /** Tries again whatever failed or waits. */
   retry(): ApplyResult {
-    return this.apply(this.#unfinished.desired(), this.#unfinished.removals());
+    return this.apply(this.#desired(), this.#unfinished.removals());
   }
 
   /**
@@ -137,8 +137,12 @@ export class Reconciler {
     }
     this.#orphans = [];
     const unwanted = this.#adopted.table.keys().filter((key) => !wanted.has(key));
-    const result = this.apply(this.#unfinished.desired(), unwanted);
+    const result = this.apply(this.#desired(), unwanted);
     return { ...result, retiredUdp: result.retiredUdp || hadOrphans };
+  }
+
+  #desired(): readonly DesiredService[] {
+    return this.#unfinished.wanted().map(([, desired]) => desired);
   }
 
   /** The indices of what is to be removed, by key; what was only waiting to be placed is forgotten. */
@@ -156,21 +160,32 @@ export class Reconciler {
     return gone;
   }
 
-  /** Adds those that a conflict kept from an address which this round sets free. */
+  /**
+   * Adds those that wait for an address which this round sets free, so that it moves in place; and
+   * those that wait for what these let go in turn.
+   */
   #joinWaiting(works: Map<string, DesiredService>, gone: ReadonlyMap<string, number>): void {
-    const waiting = this.#unfinished.conflicting().filter(([key]) => !gone.has(key));
+    const waiting = this.#unfinished.wanted().filter(([key]) => !works.has(key));
     if (waiting.length === 0) return;
+    const freed = new Set([...gone.values()].flatMap((index) => this.#adopted.held.of(index)));
+    for (const work of works) this.#freedBy(...work, freed);
+    for (let size = -1; size !== works.size; ) {
+      size = works.size;
+      for (const [key, service] of waiting) {
+        if (works.has(key) || !frontendTexts(service).some((text) => freed.has(text))) continue;
+        works.set(key, service);
+        this.#freedBy(key, service, freed);
+      }
+    }
+  }
+
+  /** Adds the frontends that the Service port holds and no longer wants. */
+  #freedBy(key: string, service: DesiredService, freed: Set<string>): void {
     const { held, table } = this.#adopted;
-    const freed = new Set([...gone.values()].flatMap((index) => held.of(index)));
-    for (const [key, service] of works) {
-      const wanted = frontendTexts(service);
-      const holds = held.of(table.index(key) ?? -1);
-      for (const text of holds) if (!wanted.includes(text)) freed.add(text);
-    }
-    for (const [key, service] of waiting) {
-      const joins = frontendTexts(service).some((text) => freed.has(text));
-      if (joins && !works.has(key)) works.set(key, service);
-    }
+    const index = table.index(key);
+    if (index === undefined) return;
+    const wanted = frontendTexts(service);
+    for (const text of held.of(index)) if (!wanted.includes(text)) freed.add(text);
   }
 
   #place(
@@ -214,10 +229,12 @@ export class Reconciler {
     else round.failed(failure);
   }
 
-  /** Before any frontend leads to an index, its name stands, or a restart could not tell whose it is. */
-  #writeNames(placed: readonly Placed[], round: Round): readonly Placed[] {
+  /**
+   * Names come before the frontends, so that a restart knows whose an index is. One that cannot be
+   * written keeps nobody from being served: a restart would then give the Service another index.
+   */
+  #writeNames(placed: readonly Placed[], round: Round): void {
     const { table } = this.#adopted;
-    const unnamed = new Set<Placed>();
     writeBatches(
       placed.filter(({ service, desired }) => table.namedPort(service) !== desired.port),
       (batch) =>
@@ -226,12 +243,8 @@ export class Reconciler {
         table.setNamedPort(service, desired.port);
         round.written("names", key);
       },
-      (work, error) => {
-        unnamed.add(work);
-        this.#fail(this.#writeFailure(work.key, error), work.desired, round);
-      },
+      ({ key, desired }, error) => this.#fail(this.#writeFailure(key, error), desired, round),
     );
-    return placed.filter((work) => !unnamed.has(work));
   }
 
   #writeFrontends(

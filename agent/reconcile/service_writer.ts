@@ -116,11 +116,14 @@ export class ServiceWriter {
 
   /**
    * Without room for new records, at least nothing goes on choosing those that are gone; theirs will
-   * be the room. With none of the old ones left, dead ones are no worse than a refusal.
+   * be the room. But no slice is emptied for that while it should not be empty.
    */
   #narrow(service: number, desired: DesiredService, match: BackendMatch): Placement {
     const kept = desired.backends.filter((_, at) => match.records[at] !== undefined);
-    const narrows = kept.length > 0 && match.gone.length > 0;
+    const narrows =
+      match.gone.length > 0 &&
+      kept.some(isInCluster) === desired.backends.some(isInCluster) &&
+      kept.some(isInLocal) === desired.backends.some(isInLocal);
     const placement = narrows ? this.place(service, { ...desired, backends: kept }) : UNTOUCHED;
     return { ...placement, full: "backends" };
   }
@@ -223,6 +226,10 @@ export class ServiceWriter {
     for (const run of runs) this.#retirement.run(run);
   }
 }
+
+const isInCluster = ({ inCluster }: Backend): boolean => inCluster;
+
+const isInLocal = ({ inLocal }: Backend): boolean => inLocal;
 
 const wordOf = (offset: number, end: number): bigint =>
   end === offset ? 0n : packSlice({ offset, count: end - offset });

@@ -39,18 +39,14 @@ export class Unfinished {
     return Array.from(this.#services.values(), ({ failure }) => failure ?? []).flat();
   }
 
-  desired(): readonly DesiredService[] {
-    return Array.from(this.#services.values(), ({ desired }) => desired ?? []).flat();
-  }
-
   removals(): readonly string[] {
     return [...this.#services].filter(([, { desired }]) => !desired).map(([key]) => key);
   }
 
-  /** Those that another Service port keeps from answering at an address. */
-  conflicting(): readonly (readonly [string, DesiredService])[] {
-    return [...this.#services].flatMap(([key, { desired, failure }]) =>
-      desired !== undefined && failure?.code === "conflict" ? [[key, desired] as const] : [],
+  /** Those that are to stand. */
+  wanted(): readonly (readonly [key: string, desired: DesiredService])[] {
+    return [...this.#services].flatMap(([key, { desired }]) =>
+      desired === undefined ? [] : [[key, desired] as const],
     );
   }
 }

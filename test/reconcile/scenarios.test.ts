@@ -3,7 +3,7 @@ import { type FaultPlan, Twin } from "../../agent/datapath/twin.ts";
 import { seededFaults } from "../../agent/datapath/twin_faults.ts";
 import { countWrites } from "../../agent/reconcile/writes.ts";
 import { AgentRig } from "./agent_rig.ts";
-import { answersOf, faultsBetween } from "./answers.ts";
+import { answersOf, faultsBetween, stateOf } from "./answers.ts";
 import { dumpMaps } from "./dump.ts";
 import { observedMaps } from "./observed.ts";
 import { Cluster, capacityOf, loadScenarios, type Scenario } from "./scenario.ts";
@@ -63,13 +63,13 @@ describe.each(scenarios)("$name", (scenario) => {
   it("with the agent killed at every single write and started again (PF-01, PF-02)", async () => {
     let kills = 0;
     for (const [index, step] of scenario.steps.entries()) {
-      const before = answersOf((await run(scenario, index)).rig.twin);
-      const after = answersOf((await run(scenario, index + 1)).rig.twin);
+      const before = stateOf((await run(scenario, index)).rig.twin);
+      const after = stateOf((await run(scenario, index + 1)).rig.twin);
       for (let at = 0; ; at++) {
         const { rig, cluster } = await run(scenario, index);
         const finished = await killedAt(at, rig.twin, cluster, () => cluster.step(step));
         const where = `step ${index + 1}, write ${at + 1}`;
-        expect(faultsBetween(before, answersOf(rig.twin), after), where).toEqual([]);
+        expect(faultsBetween(before, stateOf(rig.twin), after), where).toEqual([]);
         const next = await AgentRig.start(rig.twin);
         next.handle(cluster.list());
         await next.settle();
