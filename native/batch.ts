@@ -9,6 +9,7 @@ export interface MapBatch {
   readonly count: number;
 }
 
+const MOST_PER_CALL = 1 << 20;
 const ENOENT = 2;
 const EINVAL = 22;
 const ENOSPC = 28;
@@ -21,8 +22,9 @@ const errorOf = (map: BpfMap, operation: string, errno: number): BpfError =>
   new BpfError({ operation, target: map.info.name, errno });
 
 export function* lookupBatch(map: BpfMap, size: number): Generator<MapBatch, void, undefined> {
-  if (!Number.isInteger(size) || size < 1)
-    throw new ArgumentError("a batch holds 1 element or more");
+  if (!Number.isInteger(size) || size < 1 || size > MOST_PER_CALL) {
+    throw new ArgumentError(`a batch holds 1 to ${MOST_PER_CALL} elements`);
+  }
   const { keySize } = map.info;
   let capacity = size;
   let keys = new Uint8Array(capacity * keySize);

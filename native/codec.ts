@@ -80,7 +80,7 @@ function bytesCodec(size: number): Codec<unknown> {
       into.fill(0);
       into.set(value);
     },
-    decode: (from) => from.slice(),
+    decode: (from) => Uint8Array.from(from),
   };
 }
 

@@ -24,7 +24,7 @@ export {
   type LinkInfo,
   type TcDirection,
 } from "./link.ts";
-export { LoadedObject } from "./loaded.ts";
+export type { LoadedObject } from "./loaded.ts";
 export {
   BpfMap,
   createMap,
@@ -40,7 +40,7 @@ export {
   type MapType,
   type ProgramType,
 } from "./names.ts";
-export { BpfObject, type OpenObjectOptions, openObject } from "./object.ts";
+export { type BpfObject, type OpenObjectOptions, openObject } from "./object.ts";
 export type { OpenPinnedOptions } from "./pin.ts";
 export { HELPERS, type HelperName, type Probe, probe } from "./probe.ts";
 export {
@@ -49,13 +49,13 @@ export {
   type TestRunOptions,
   type TestRunResult,
 } from "./program.ts";
-export { openRingBuffer, RingBuffer } from "./ring_buffer.ts";
+export { openRingBuffer, type RingBuffer } from "./ring_buffer.ts";
 export type { MapSpec, ProgramSpec } from "./spec.ts";
 export {
   type AttachTcOptions,
   attachTcNetlink,
   findTcNetlink,
-  TcLink,
+  type TcLink,
   type TcPlace,
 } from "./tc_link.ts";
 export { perCpu, type TypedMap, typedMap } from "./typed_map.ts";

@@ -37,12 +37,12 @@ export {
 export {
   type NetlinkProtocol,
   type NetlinkRequest,
-  NetlinkSocket,
+  type NetlinkSocket,
   type OpenNetlinkOptions,
   openNetlink,
 } from "./netlink/socket.ts";
 export {
-  NetlinkSubscription,
+  type NetlinkSubscription,
   type SubscriptionOptions,
   subscribeNetlink,
 } from "./netlink/subscription.ts";

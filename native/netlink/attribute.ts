@@ -11,6 +11,10 @@ const NLA_TYPE_MASK = 0x3fff;
 const align = (size: number): number => (size + 3) & ~3;
 
 export function bytesAttribute(type: number, payload: Uint8Array): EncodedAttribute {
+  if (!(payload instanceof Uint8Array)) throw new ArgumentError("an attribute holds a Uint8Array");
+  if (!Number.isInteger(type) || type < 0 || type > 0xffff) {
+    throw new ArgumentError(`${String(type)} is no type of an attribute`);
+  }
   const size = HEADER_SIZE + payload.byteLength;
   if (size > 0xffff)
     throw new ArgumentError(`an attribute cannot hold ${payload.byteLength} bytes`);
@@ -45,7 +49,9 @@ export const be32Attribute = (type: number, value: number): EncodedAttribute =>
   integerAttribute(type, 4, value, false);
 
 export function u64Attribute(type: number, value: bigint): EncodedAttribute {
-  if (BigInt.asUintN(64, value) !== value) throw new ArgumentError(`${value} is no u64`);
+  if (typeof value !== "bigint" || BigInt.asUintN(64, value) !== value) {
+    throw new ArgumentError(`${String(value)} is no u64`);
+  }
   const bytes = new Uint8Array(8);
   new DataView(bytes.buffer).setBigUint64(0, value, true);
   return bytesAttribute(type, bytes);
@@ -58,7 +64,7 @@ function integerAttribute(
   littleEndian: boolean,
 ): EncodedAttribute {
   if (!Number.isInteger(value) || value < 0 || value >= 2 ** (size * 8)) {
-    throw new ArgumentError(`${value} is no unsigned integer of ${size} bytes`);
+    throw new ArgumentError(`${String(value)} is no unsigned integer of ${size} bytes`);
   }
   const bytes = Buffer.alloc(size);
   if (littleEndian) bytes.writeUIntLE(value, 0, size);

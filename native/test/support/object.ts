@@ -1,15 +1,12 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { type BpfObject, type LoadedObject, openObject } from "libbpf-ts";
 import { onTestFinished } from "vitest";
+import { objectBytes, objectPath, testDirectory } from "./bytes.ts";
 import { requireRoot } from "./root.ts";
 
-const directory = fileURLToPath(new URL("..", import.meta.url));
-execFileSync("make", ["-s", "-C", directory]);
+execFileSync("make", ["-s", "-C", testDirectory]);
 
-export const objectPath = (name: string): string => `${directory}build/${name}.bpf.o`;
-export const objectBytes = (name: string): Uint8Array => readFileSync(objectPath(name));
+export { objectBytes, objectPath };
 
 export function open(name = "everything"): BpfObject {
   requireRoot();
