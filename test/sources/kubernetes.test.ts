@@ -238,6 +238,15 @@ describe("a broken watch", () => {
     expect(statusOf("services")).toMatchObject({ lists: 1, error: undefined });
   });
 
+  it("is well again as soon as the server agrees to the next, before anything happens", async () => {
+    await open();
+    server.cut();
+    await reported("cut the connection, as a restart does");
+    await watching();
+    await until(() => resources.every((r) => statusOf(r)?.error === undefined), "no error");
+    expect(seen.events).toHaveLength(3);
+  });
+
   it("hears of deletions made while the server was away", async () => {
     server.put("services", service("web", "10.96.0.10"));
     server.put("services", service("db", "10.96.0.11"));

@@ -48,7 +48,10 @@ export class ApiClient {
     } while (token !== undefined);
   }
 
-  /** What happened after a version, one event a line, as much as arrived together at a time. */
+  /**
+   * What happened after a version, as much as arrived together at a time; first of all nothing, when
+   * the server has agreed to the watch.
+   */
   async *watch(
     operation: string,
     path: string,
@@ -62,13 +65,15 @@ export class ApiClient {
       timeoutSeconds: String(timeoutSeconds),
     });
     const lines = new LineSplitter();
-    const chunks = this.#stream(operation, `${path}&${query}`, watchSilence);
-    for await (const chunk of chunks) {
+    for await (const chunk of this.#stream(operation, `${path}&${query}`, watchSilence)) {
       yield lines.push(chunk).map((line) => this.#parse(operation, line));
     }
   }
 
-  /** Fails as "stalled" when nothing comes for so long, the answer's beginning included. */
+  /**
+   * Begins with an empty chunk when the server has agreed. Fails as "stalled" when nothing comes for
+   * so long.
+   */
   async *#stream(
     operation: string,
     path: string,
@@ -81,6 +86,7 @@ export class ApiClient {
       const signal = AbortSignal.any([this.#signal, stall.signal]);
       const answer = await this.#transport.get(operation, path, signal);
       if (answer.httpStatus !== 200) throw await this.#refusal(operation, answer);
+      yield Buffer.alloc(0);
       for await (const chunk of answer.body) {
         cancel();
         cancel = this.#clock.setTimeout(expire, silenceMilliseconds);

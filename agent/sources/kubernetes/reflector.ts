@@ -117,6 +117,7 @@ export class Reflector {
     const timeoutSeconds = 300 + Math.floor(random() * 300);
     const operation = `watch ${watched.resource}`;
     for await (const events of client.watch(operation, watched.path, from, timeoutSeconds)) {
+      this.#error = undefined;
       this.#take(operation, events);
     }
     const isShort = clock.now() - startedAt < shortestWatchMilliseconds;

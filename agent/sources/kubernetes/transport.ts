@@ -129,6 +129,7 @@ function reasonOf(cause: unknown): string {
 }
 
 const remedies: Readonly<Record<string, string>> = {
+  ECONNRESET: "; the API server or something before it cut the connection, as a restart does",
   ECONNREFUSED: "; check that the API server runs and that its address is right",
   ENOTFOUND: "; the name does not resolve: check the server's address",
   ENOENT: "; check the paths of the kubeconfig and in it",
