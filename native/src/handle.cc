@@ -12,8 +12,6 @@
 namespace libbpf_ts {
 namespace {
 
-constexpr napi_type_tag kHandleTag = {0x6c6962627066ull, 0x68616e646c65ull};
-
 struct Seed {
   Kind kind;
   UniqueFd fd;
@@ -84,14 +82,21 @@ Handle::Handle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Handle>(info) 
   kind_ = seed->kind;
   fd_ = std::move(seed->fd);
   shape_ = seed->shape;
-  info.This().As<Napi::Object>().TypeTag(&kHandleTag);
+  live_ = info.Env().GetInstanceData<AddonData>()->live_handles;
+  live_->insert(this);
+}
+
+Handle::~Handle() {
+  if (live_) live_->erase(this);
 }
 
 Handle& Handle::Argument(const Napi::CallbackInfo& info, size_t index, Kind kind) {
-  if (!info[index].IsObject()) Refuse(info, index, "a handle");
-  auto object = info[index].As<Napi::Object>();
-  if (!object.CheckTypeTag(&kHandleTag)) Refuse(info, index, "a handle");
-  auto* handle = Unwrap(object);
+  void* unwrapped = nullptr;
+  napi_unwrap(info.Env(), info[index], &unwrapped);
+  if (!info.Env().GetInstanceData<AddonData>()->live_handles->contains(unwrapped)) {
+    Refuse(info, index, "a handle");
+  }
+  auto* handle = static_cast<Handle*>(unwrapped);
   if (handle->kind_ != kind) Refuse(info, index, "a handle of the right kind");
   return *handle;
 }

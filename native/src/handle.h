@@ -7,6 +7,8 @@
 
 #include <cerrno>
 #include <cstdint>
+#include <memory>
+#include <unordered_set>
 #include <utility>
 
 namespace libbpf_ts {
@@ -58,6 +60,7 @@ class Handle : public Napi::ObjectWrap<Handle> {
   static Handle& Argument(const Napi::CallbackInfo& info, size_t index, Kind kind);
 
   explicit Handle(const Napi::CallbackInfo& info);
+  ~Handle();
   int fd() const { return fd_.get(); }
   const MapShape& shape() const { return shape_; }
 
@@ -66,6 +69,7 @@ class Handle : public Napi::ObjectWrap<Handle> {
   void Close(const Napi::CallbackInfo& info);
   Napi::Value Number(const Napi::CallbackInfo& info);
 
+  std::shared_ptr<std::unordered_set<const void*>> live_;
   Kind kind_ = Kind::kFile;
   UniqueFd fd_;
   MapShape shape_;
@@ -73,6 +77,10 @@ class Handle : public Napi::ObjectWrap<Handle> {
 
 // Per environment: the classes, which JavaScript cannot construct itself.
 struct AddonData {
+  // What is unwrapped is a handle if it is one of these, whatever its prototype says. Cheaper than
+  // a type tag on the path of every call. The handles share it: they may be finalized last.
+  std::shared_ptr<std::unordered_set<const void*>> live_handles =
+      std::make_shared<std::unordered_set<const void*>>();
   Napi::FunctionReference handle;
   Napi::FunctionReference object;
 };
