@@ -147,7 +147,7 @@ struct tcp_peer {
 struct udp_flows {
 	struct translation flow[UDP_FLOWS];
 	__u32 next; /* the flow to give up when none is free */
-	__u32 pad;
+	__u32 last; /* the flow used last: it is believed where several lead to one backend */
 };
 
 /* One connected UDP socket whose backend is dead, as the iterator reports it. */

@@ -176,64 +176,94 @@ static __always_inline enum verdict translate_connect(struct bpf_sock_addr *ctx,
 	return VERDICT_TRANSLATE;
 }
 
+/* UDP: connect() has named a peer, and only from that one is anything heard. */
+static __always_inline bool is_connected(const struct bpf_sock_addr *ctx)
+{
+	return ctx->sk->state == TCP_ESTABLISHED;
+}
+
+static __always_inline bool is_to(const struct translation *flow, const struct endpoint *vip)
+{
+	return flow->vip_port == vip->port && address_equal(&flow->vip, &vip->address);
+}
+
 /* The flow of this socket to this VIP, or the place where one is to be kept. */
 static __always_inline struct translation *flow_to(struct udp_flows *flows,
 						   const struct endpoint *vip, bool *known)
 {
-	struct translation *empty = NULL;
-	__u32 i;
+	__u32 i, at = UDP_FLOWS;
 
 	for (i = 0; i < UDP_FLOWS; i++) {
-		struct translation *flow = &flows->flow[i];
-
-		if (flow->vip_port == vip->port && address_equal(&flow->vip, &vip->address)) {
-			*known = true;
-			return flow;
+		*known = is_to(&flows->flow[i], vip);
+		if (*known) {
+			flows->last = i;
+			return &flows->flow[i];
 		}
-		if (!flow->vip_port && !empty)
-			empty = flow;
+		if (!flows->flow[i].vip_port && at == UDP_FLOWS)
+			at = i;
 	}
-	*known = false;
-	if (empty)
-		return empty;
-	i = flows->next++;
-	return &flows->flow[i % UDP_FLOWS];
+	if (at == UDP_FLOWS)
+		at = flows->next++;
+	at %= UDP_FLOWS;
+	flows->last = at;
+	return &flows->flow[at];
 }
 
-/* A socket keeps its backend for a VIP while that backend lives (PF-23). */
+static __always_inline bool keeps_backend(const struct translation *flow, const struct found *found,
+					  struct choice *choice)
+{
+	if (flow->service != found->index)
+		return false;
+	choice->backend = live_backend(flow->backend, flow->generation, found->index,
+				       slice_flag_of(found->service));
+	return choice->backend != NULL;
+}
+
+/*
+ * A socket keeps its backend for a VIP while that backend lives (PF-23). False: it has none, and
+ * *place is where to remember the next one.
+ */
+static __always_inline bool recall_backend(struct bpf_sock_addr *ctx, const struct endpoint *vip,
+					   const struct found *found, struct choice *choice,
+					   struct translation **place)
+{
+	struct translation *connection = NULL;
+	struct udp_flows *flows;
+	bool known;
+
+	*place = NULL;
+	if (is_connected(ctx))
+		connection = bpf_sk_storage_get(&connected_udp, ctx->sk, NULL, 0);
+	if (connection && is_to(connection, vip))
+		return keeps_backend(connection, found, choice);
+	flows = bpf_sk_storage_get(&unconnected_udp, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!flows)
+		return false;
+	*place = flow_to(flows, vip, &known);
+	return known && keeps_backend(*place, found, choice);
+}
+
 static __always_inline enum verdict translate_datagram(struct bpf_sock_addr *ctx, struct endpoint *at)
 {
 	struct service_stats *stats;
-	struct translation *flow = NULL;
-	struct udp_flows *flows;
+	struct translation *place;
 	struct choice choice;
 	struct found found;
-	bool known = false;
 
 	if (ctx->protocol != IPPROTO_UDP ||
 	    !find_service(&at->address, at->port, IPPROTO_UDP, &found))
 		return VERDICT_PASS;
 	stats = stats_of(found.index);
-	flows = bpf_sk_storage_get(&unconnected_udp, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	if (flows)
-		flow = flow_to(flows, at, &known);
-	if (flow && known && flow->service == found.index) {
-		choice.backend = live_backend(flow->backend, flow->generation, found.index,
-					      slice_flag_of(found.service));
-		if (choice.backend) {
-			COUNT(stats, datagrams);
-			take_backend(at, choice.backend);
-			return VERDICT_TRANSLATE;
+	if (!recall_backend(ctx, at, &found, &choice, &place)) {
+		if (!select_backend(ctx, &found, stats, &choice)) {
+			COUNT(stats, refused);
+			return VERDICT_REFUSE;
 		}
+		COUNT(stats, connections);
+		if (place)
+			fill_translation(place, at, &found, &choice);
 	}
-	if (!select_backend(ctx, &found, stats, &choice)) {
-		COUNT(stats, refused);
-		return VERDICT_REFUSE;
-	}
-	COUNT(stats, connections);
 	COUNT(stats, datagrams);
-	if (flow)
-		fill_translation(flow, at, &found, &choice);
 	take_backend(at, choice.backend);
 	return VERDICT_TRANSLATE;
 }
@@ -254,7 +284,10 @@ static __always_inline bool restore_vip(const struct translation *translation, s
 	return true;
 }
 
-/* A datagram from a backend is shown as coming from the VIP that the socket spoke to. */
+/*
+ * A datagram from a backend is shown as coming from the VIP that the socket spoke to; where several
+ * lead to that backend, from the one that it spoke to last.
+ */
 static __always_inline bool restore_source(struct bpf_sock_addr *ctx, struct endpoint *at)
 {
 	struct udp_flows *flows;
@@ -262,11 +295,14 @@ static __always_inline bool restore_source(struct bpf_sock_addr *ctx, struct end
 
 	if (ctx->protocol != IPPROTO_UDP)
 		return false;
-	if (restore_vip(bpf_sk_storage_get(&connected_udp, ctx->sk, NULL, 0), at))
+	if (is_connected(ctx) &&
+	    restore_vip(bpf_sk_storage_get(&connected_udp, ctx->sk, NULL, 0), at))
 		return true;
 	flows = bpf_sk_storage_get(&unconnected_udp, ctx->sk, NULL, 0);
 	if (!flows)
 		return false;
+	if (restore_vip(&flows->flow[flows->last % UDP_FLOWS], at))
+		return true;
 	for (i = 0; i < UDP_FLOWS; i++)
 		if (restore_vip(&flows->flow[i], at))
 			return true;
