@@ -40,7 +40,8 @@ export {
   type MapType,
   type ProgramType,
 } from "./names.ts";
-export { type BpfObject, type OpenObjectOptions, openObject } from "./object.ts";
+export type { BpfObject } from "./object.ts";
+export { type OpenObjectOptions, openObject } from "./open_object.ts";
 export type { OpenPinnedOptions } from "./pin.ts";
 export { HELPERS, type HelperName, type Probe, probe } from "./probe.ts";
 export {

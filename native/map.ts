@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
 import { addon, type Handle, KIND } from "./addon.ts";
-import { deleteBatch, entries, lookupBatch, type MapBatch, updateBatch } from "./batch.ts";
+import type { MapBatch } from "./batch.ts";
+import { entries, lookupBatch } from "./batch_read.ts";
+import { deleteBatch, updateBatch } from "./batch_write.ts";
 import { ArgumentError, BpfError, check } from "./errors.ts";
 import { type MapType, mapTypeName, mapTypeNumber, type OrUnknown } from "./names.ts";
 import { type OpenPinnedOptions, openPinned, pin } from "./pin.ts";

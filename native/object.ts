@@ -1,51 +1,13 @@
-import { readFileSync } from "node:fs";
-import { basename } from "node:path";
 import { addon, type NativeDescription, type NativeObject } from "./addon.ts";
-import { Btf, parseBtf, parseElf } from "./btf.ts";
-import { ArgumentError, BpfError, check } from "./errors.ts";
+import { Btf, parseBtf } from "./btf.ts";
+import { ArgumentError, check } from "./errors.ts";
 import { encodeGlobal, findGlobal, type GlobalValue } from "./global.ts";
 import { failed, LoadedObject } from "./loaded.ts";
 import { BpfMap } from "./map.ts";
 import { type AttachType, attachTypeNumber } from "./names.ts";
 import { type MapSpec, mapSpec, type ProgramSpec, programSpec } from "./spec.ts";
 
-export interface OpenObjectOptions {
-  /** Prefixes the names of its data sections' maps; the file's name unless given. */
-  readonly name?: string;
-  /** BTF of the kernel, where /sys/kernel/btf/vmlinux is missing. */
-  readonly btfCustomPath?: string;
-}
-
-/**
- * A BPF object that is open and not yet loaded: what it declares, and what to change about that.
- * @throws {MalformedError} for bytes that are no ELF file with sound BTF.
- */
-export function openObject(
-  pathOrBytes: string | Uint8Array,
-  options: OpenObjectOptions = {},
-): BpfObject {
-  const isPath = typeof pathOrBytes === "string";
-  const bytes = isPath ? readObject(pathOrBytes) : pathOrBytes;
-  if (!(bytes instanceof Uint8Array)) throw new ArgumentError("an object is a path or bytes");
-  // libbpf trusts its input more than this library does.
-  const elf = parseElf(bytes);
-  const types = elf.sections.find((section) => section.name === ".BTF");
-  if (types !== undefined) parseBtf(types.bytes);
-  const name = options.name ?? (isPath ? basename(pathOrBytes).replace(/\..*$/, "") : "object");
-  const opened = addon.objectOpen(bytes, name, options.btfCustomPath);
-  if ("error" in opened) throw failed("object.open", name, opened);
-  return new BpfObject(name, opened);
-}
-
-function readObject(path: string): Uint8Array {
-  try {
-    return readFileSync(path);
-  } catch (cause) {
-    const errno = -((cause as NodeJS.ErrnoException).errno ?? 0);
-    throw new BpfError({ operation: "object.open", target: path, errno, cause });
-  }
-}
-
+/** A BPF object that is open and not yet loaded: what it declares, and what to change about that. */
 export class BpfObject {
   readonly name: string;
   /** As the object declares them; data sections under the section's name: ".rodata". */

@@ -1,4 +1,5 @@
 import { addon, type Handle } from "./addon.ts";
+import { BpfError } from "./errors.ts";
 import { createMap } from "./map.ts";
 import {
   type AttachType,
@@ -56,7 +57,7 @@ const SOME_ATTACH_TYPE: Partial<Record<ProgramType, AttachType>> = {
   sk_lookup: "sk_lookup",
 };
 
-/** Maps are 4 bytes to 8 bytes, save where that makes no map of that type. */
+/** Maps are 4 bytes to 4 bytes, save where that makes no map of that type. */
 const SHAPES: Partial<Record<MapType, { keySize: number; flags?: number }>> = {
   lpm_trie: { keySize: 8, flags: MAP_FLAGS.noPreallocation },
   queue: { keySize: 0 },
@@ -92,19 +93,30 @@ export const probe = {
 
   /** Batch forms of the map calls, for that type of map. */
   mapBatch(type: MapType): Probe {
-    return withMap(type, 0, (handle) => {
-      const count = Uint32Array.of(1);
-      const position = new Uint8Array(8);
-      const key = new Uint8Array(8);
-      const value = new Uint8Array(8 * Math.max(1, addon.possibleCpus()));
-      const result = addon.mapLookupBatch(handle, undefined, position, key, value, count);
-      const known = result === 0 || result === -2;
-      return known ? YES : refused(`batch operations on ${type}`, -result, "needs kernel 5.6");
-    });
+    return withMap(
+      type,
+      0,
+      (handle) => {
+        const count = Uint32Array.of(1);
+        const position = new Uint8Array(8);
+        const key = new Uint8Array(8);
+        const value = new Uint8Array(8 * Math.max(1, addon.possibleCpus()));
+        const result = addon.mapLookupBatch(handle, undefined, position, key, value, count);
+        const known = result === 0 || result === -2;
+        return known ? YES : refused(`batch operations on ${type}`, -result, "not in this kernel");
+      },
+      (errno) => inconclusive(`no map of type ${type} to try with: errno ${errno}`),
+    );
   },
 
   /** Arrays in memory that user space can map (kernel 5.5). */
-  mmapableArray: (): Probe => withMap("array", MAP_FLAGS.mmapable, () => YES),
+  mmapableArray: (): Probe =>
+    withMap(
+      "array",
+      MAP_FLAGS.mmapable,
+      () => YES,
+      (errno) => refused("arrays that can be mapped", errno, "needs kernel 5.5"),
+    ),
 } as const;
 
 /** libbpf's own answers: 1, 0, or -errno where it could not tell. */
@@ -167,7 +179,12 @@ function linkTo(
   return link === -complaint ? YES : refused(what, -link, need);
 }
 
-function withMap(type: MapType, flags: number, ask: (handle: Handle) => Probe): Probe {
+function withMap(
+  type: MapType,
+  flags: number,
+  ask: (handle: Handle) => Probe,
+  otherwise: (errno: number) => Probe,
+): Probe {
   try {
     using map = createMap({
       type,
@@ -179,7 +196,7 @@ function withMap(type: MapType, flags: number, ask: (handle: Handle) => Probe): 
     });
     return ask(map.handle);
   } catch (error) {
-    const { errno = 0 } = error as { errno?: number };
-    return refused(`maps of type ${type} with flags ${flags}`, errno, "not in this kernel");
+    if (error instanceof BpfError) return otherwise(error.errno);
+    throw error;
   }
 }

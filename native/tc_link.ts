@@ -59,10 +59,10 @@ export class TcLink implements Link {
 
   get info(): LinkInfo {
     this.#checkOpen("link.info");
-    const { ifindex, direction } = this.place;
+    const { ifindex } = this.place;
     const filter = query(this.place);
     const programId = typeof filter === "number" ? 0 : filter.programId;
-    return { kind: "tc", id: 0, programId, ifindex, attachType: `tcx_${direction}` };
+    return { kind: "tc", id: 0, programId, ifindex };
   }
 
   update(program: BpfProgram): void {

@@ -219,6 +219,20 @@ describe("batches", () => {
   });
 });
 
+it("iteration key by key survives that every key is deleted as it is given", () => {
+  expect(probe.mapBatch("devmap_hash").state).toBe("unsupported");
+  const map = create({ type: "devmap_hash", maxEntries: 100 });
+  const loopback = 1;
+  map.updateBatch(sequence(100), u32(...Array(100).fill(loopback)));
+  const seen = new Set<number>();
+  for (const key of map.keys()) {
+    seen.add(numbers(key)![0]!);
+    map.delete(key);
+  }
+  expect(seen.size).toBe(100);
+  expect([...map.keys()]).toEqual([]);
+});
+
 describe("per-CPU maps", () => {
   it("hold one value a possible CPU, each padded to 8 bytes", () => {
     const map = create({ type: "percpu_hash" });

@@ -158,6 +158,10 @@ describe("probes", () => {
     expect(outcome.stdout).toBe(`${Array(5).fill("inconclusive").join()}\n`);
   });
 
+  it("are inconclusive about batches on maps that cannot be made for trying", () => {
+    expect(probe.mapBatch("hash_of_maps").state).toBe("inconclusive");
+  });
+
   it("agree with what is then done: TCX where the probe says so", () => {
     const { major, minor } = kernelVersion();
     expect(probe.tcx().state).toBe(
