@@ -189,7 +189,7 @@ function withMap(
     using map = createMap({
       type,
       keySize: 4,
-      valueSize: 8,
+      valueSize: 4,
       maxEntries: 1,
       flags,
       ...SHAPES[type],
