@@ -69,11 +69,17 @@ export class Gate implements AsyncDisposable {
   async shut(): Promise<void> {
     const closed = once(this.#server, "close");
     this.#server.close();
-    for (const socket of this.#sockets) socket.resetAndDestroy();
+    for (const socket of this.#sockets) breakOff(socket);
     await closed;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#server.listening) await this.shut();
   }
+}
+
+/** By a reset where there is such a thing: a UNIX socket can only be closed. */
+function breakOff(socket: Socket): void {
+  if (socket.remoteAddress === undefined) socket.destroy();
+  else socket.resetAndDestroy();
 }
