@@ -22,7 +22,7 @@ describe("a ClusterIP without endpoints to choose from", () => {
     await far.serve({ tcp: [8080], udp: [8080] });
     const ports = [tcp(80, 8080), udp(80, 8080)];
     const farAway = { pod: far, nodeName: "b" };
-    const atHand = { pod: near, nodeName: "a" };
+    const atHand = { pod: near, nodeName: served.node.name };
     await served.publish({
       name: "empty",
       ip4: "10.96.2.1",

@@ -20,29 +20,44 @@ import {
 
 const publishMs = 10_000;
 
+export interface ServedNodeOptions {
+  /** Of the agent. */
+  readonly flags?: readonly string[];
+  /** Where the node is to stand; default in a network of its own. */
+  readonly network?: Network;
+}
+
 /** A node with an agent on a folder of manifests: what each suite of the datapath starts from. */
 export class ServedNode implements AsyncDisposable {
   readonly network: Network;
   readonly node: TestNode;
   readonly folder: string;
   readonly agent: TestAgent;
+  readonly #ownsNetwork: boolean;
 
-  private constructor(network: Network, node: TestNode, folder: string, agent: TestAgent) {
+  private constructor(
+    node: TestNode,
+    agent: TestAgent,
+    folder: string,
+    network: Network,
+    owns: boolean,
+  ) {
     this.network = network;
     this.node = node;
     this.folder = folder;
     this.agent = agent;
+    this.#ownsNetwork = owns;
   }
 
-  static async start(flags: readonly string[] = []): Promise<ServedNode> {
-    const network = await Network.create();
+  static async start({ flags = [], network }: ServedNodeOptions = {}): Promise<ServedNode> {
+    const ground = network ?? (await Network.create());
     try {
-      const node = await network.makeNode("a");
+      const node = await ground.makeNode(`node-${ground.nodes.length + 1}`);
       const folder = await mkdtemp(join(tmpdir(), `${ownPrefix}manifests-`));
       const agent = await TestAgent.start({ node, source: { folder }, flags });
-      return new ServedNode(network, node, folder, agent);
+      return new ServedNode(node, agent, folder, ground, network === undefined);
     } catch (error) {
-      await network[Symbol.asyncDispose]();
+      if (network === undefined) await ground[Symbol.asyncDispose]();
       throw error;
     }
   }
@@ -98,7 +113,7 @@ export class ServedNode implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.agent[Symbol.asyncDispose]();
-    await this.network[Symbol.asyncDispose]();
+    if (this.#ownsNetwork) await this.network[Symbol.asyncDispose]();
     await rm(this.folder, { recursive: true, force: true });
   }
 }
