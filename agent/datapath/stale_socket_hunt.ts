@@ -5,7 +5,8 @@ const LAST_DELAY_MS = 30_000;
 
 /**
  * Walks again until a walk finds nothing, and at least twice: a connect() that chose the backend
- * just before it was retired may end only after the first walk (PF-20).
+ * just before it was retired may end only after the first walk (PF-20). It begins by itself: an agent
+ * may have died between retiring a backend and looking for its sockets.
  */
 export class StaleSocketHunt {
   readonly #walk: () => Promise<StaleSocketReport>;
@@ -18,6 +19,7 @@ export class StaleSocketHunt {
   constructor(walk: () => Promise<StaleSocketReport>, tell: (report: StaleSocketReport) => void) {
     this.#walk = walk;
     this.#tell = tell;
+    this.start();
   }
 
   /** Since the start. */

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { BackendArray } from "../../bpf/build/layout.ts";
 import type { TestPod } from "../harness/pod.ts";
 import { ask } from "./ask.ts";
 import { type EndpointSpec, type ServiceSpec, tcp, udp, writeService } from "./manifests.ts";
@@ -90,6 +91,19 @@ describe("when the backend of a UDP socket goes", () => {
     await served.agent.kill();
     await writeService(served.folder, { ...service, endpoints: [{ pod: two }] });
     expect(await socket.request()).toMatchObject({ backend: "one" });
+    await served.agent.begin();
+    await expect(socket.receive()).rejects.toMatchObject(gone);
+    await socket.close();
+  });
+
+  it("it is told after a crash before it could be, though nothing changes any more (PF-20)", async () => {
+    const socket = await connected(vip4);
+    const { cluster } = await served.servicePort("web", "udp-80", "IPv4");
+    const [{ index, generation } = { index: -1, generation: -1 }] = cluster;
+    await served.agent.kill();
+    // As if the agent had given the record away and had died before it looked for sockets.
+    using map = served.map("backends");
+    new BackendArray(map.mmap()).setGeneration(index, generation + 1);
     await served.agent.begin();
     await expect(socket.receive()).rejects.toMatchObject(gone);
     await socket.close();
