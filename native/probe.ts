@@ -48,6 +48,8 @@ const inconclusive = (reason: string): Probe => ({ state: "inconclusive", reason
 
 /** r0 = 1; exit */
 const RETURN_1 = Uint8Array.of(0xb7, 0, 0, 0, 1, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0);
+/** r1 = 0 to r5 = 0 */
+const ZEROS = Uint8Array.from([1, 2, 3, 4, 5].flatMap((to) => [0xb7, to, 0, 0, 0, 0, 0, 0]));
 const CALL = 0x85;
 
 /** Types that the kernel loads for a stated attach type only, and one that will do. */
@@ -139,24 +141,31 @@ function loads(what: string, programType: ProgramType, attachType: number): Prob
 }
 
 /**
- * Calls the helper without its arguments. The verifier says EINVAL of a helper that is not there,
- * and EACCES of one that is, or nothing where it takes none.
+ * Calls the helper with zeros, and then with registers as they are. The verifier says EINVAL of a
+ * helper that is not there, and EACCES, or nothing, of one that is: unless it has more to say
+ * against those arguments (7.2 of bpf_set_retval with a pointer).
  */
 function mayCall(programType: ProgramType, helper: number): Probe {
   const what = `helper ${helper} in ${programType}`;
+  for (const registers of [ZEROS, new Uint8Array(0)]) {
+    const program = loadCall(programType, registers, helper);
+    if (typeof program !== "number") program.close();
+    if (typeof program !== "number" || program === -EACCES) return YES;
+    if (program !== -EINVAL) return inconclusive(`${what}: errno ${-program}`);
+  }
+  return unsupported(`this kernel has no ${what}`);
+}
+
+function loadCall(programType: ProgramType, registers: Uint8Array, helper: number) {
   const call = new Uint8Array(8);
   call[0] = CALL;
   new DataView(call.buffer).setInt32(4, helper, true);
   const attachType = SOME_ATTACH_TYPE[programType];
-  const program = addon.programLoad(
+  return addon.programLoad(
     programTypeNumber(programType),
     attachType === undefined ? 0 : attachTypeNumber(attachType),
-    Buffer.concat([call, RETURN_1]),
+    Buffer.concat([registers, call, RETURN_1]),
   );
-  if (typeof program !== "number") program.close();
-  else if (program === -EINVAL) return unsupported(`this kernel has no ${what}`);
-  else if (program !== -EACCES) return inconclusive(`${what}: errno ${-program}`);
-  return YES;
 }
 
 /** Links to what is not there: a kernel that knows the kind of link complains of that. */

@@ -162,10 +162,15 @@ describe("probes", () => {
     expect(probe.mapBatch("hash_of_maps").state).toBe("inconclusive");
   });
 
-  it("agree with what is then done: TCX where the probe says so", () => {
+  it("agree with the kernel's age", () => {
     const { major, minor } = kernelVersion();
-    expect(probe.tcx().state).toBe(
-      major > 6 || (major === 6 && minor >= 6) ? "yes" : "unsupported",
-    );
+    const from = (wantedMajor: number, wantedMinor: number) =>
+      major > wantedMajor || (major === wantedMajor && minor >= wantedMinor)
+        ? "yes"
+        : "unsupported";
+    expect(probe.tcx().state).toBe(from(6, 6));
+    expect(probe.helper("cgroup_sock_addr", "set_retval").state).toBe(from(5, 18));
+    expect(probe.helper("sched_cls", "get_netns_cookie").state).toBe(from(5, 15));
+    expect(probe.mapBatch("percpu_array").state).toBe(from(5, 13));
   });
 });
