@@ -85,11 +85,14 @@ function adoptFrontends(
 ): void {
   for (const [key, { service }] of maps.frontends.entries()) {
     const frontend = textOfKey(key);
-    held.set(frontend, service);
-    if (table.key(service) !== undefined) continue;
+    // One index past the end stands for all that are out of range.
+    const owner = Math.min(service, maps.services.length);
+    held.set(frontend, owner);
+    const known = table.key(owner) !== undefined;
+    if (known && owner === service) continue;
     report(frontend, `leads to service ${service}, which is not in use`);
-    table.add(anonymousKey(service), service);
-    table.indices.claim(service);
+    if (!known) table.add(anonymousKey(owner), owner);
+    table.indices.claim(owner);
   }
 }
 

@@ -46,6 +46,7 @@ function slice(maps: ServiceMaps, service: number, word: bigint): string {
 }
 
 function backend({ backends }: ServiceMaps, service: number, index: number): string {
+  if (index >= backends.length) return `no backend ${index}`;
   const flags = backends.flags(index);
   const marks = [
     flags & BackendFlag.LOCAL ? "here" : [],

@@ -1,0 +1,249 @@
+import { describe, expect, it } from "vitest";
+import { Twin } from "../../agent/datapath/twin.ts";
+import type { EndpointSlice } from "../../agent/model/endpoint.ts";
+import type { Resource, SourceEvent } from "../../agent/model/event.ts";
+import type { Service } from "../../agent/model/service.ts";
+import { AgentRig } from "./agent_rig.ts";
+import { dumpMaps } from "./dump.ts";
+
+const capacity = { services: 4096, backends: 4096, slots: 8192, frontends: 4096 };
+
+const synced = (resource: Resource): SourceEvent => ({ kind: "synced", resource });
+const allSynced = [synced("services"), synced("endpointslices"), synced("nodes")];
+
+const service = (name: string, address: string, rest: Partial<Service> = {}): SourceEvent => ({
+  kind: "service",
+  service: {
+    namespace: "default",
+    name,
+    type: "ClusterIP",
+    clusterIPs: [address],
+    ports: [{ name: "", protocol: "TCP", port: 80, nodePort: 0 }],
+    externalIPs: [],
+    loadBalancerIPs: [],
+    internalTrafficPolicy: "Cluster",
+    externalTrafficPolicy: "Cluster",
+    affinityTimeoutSeconds: 0,
+    ...rest,
+  },
+});
+
+const slice = (serviceName: string, addresses: readonly string[], zone?: string): SourceEvent => {
+  const endpoints: EndpointSlice["endpoints"] = addresses.map((address, at) => ({
+    address,
+    ready: true,
+    serving: true,
+    terminating: false,
+    nodeName: undefined,
+    zoneHints: zone === undefined ? undefined : [at === 0 ? zone : "elsewhere"],
+    nodeHints: undefined,
+  }));
+  return {
+    kind: "slice",
+    slice: {
+      namespace: "default",
+      name: `${serviceName}-1`,
+      serviceName,
+      family: "IPv4",
+      ports: [{ name: "", protocol: "TCP", port: 8080 }],
+      endpoints,
+    },
+  };
+};
+
+const deleted = (name: string): SourceEvent => ({
+  kind: "service-deleted",
+  namespace: "default",
+  name,
+});
+
+const node = (zone: string): SourceEvent => ({
+  kind: "node",
+  node: { name: "here", zone, addresses: [], leaving: false },
+});
+
+const WEB = [service("web", "10.96.0.1"), slice("web", ["10.1.0.1", "10.1.0.2"])];
+
+describe("the first sync", () => {
+  it("waits until Services and EndpointSlices have been listed (KP-04)", async () => {
+    const rig = await AgentRig.start(new Twin(capacity));
+    rig.handle([...WEB, synced("nodes"), synced("services")]);
+    expect(rig.scheduler.turn()).toBe(0);
+    rig.handle([synced("endpointslices")]);
+    expect(rig.scheduler.turn()).toBe(1);
+    expect(dumpMaps(rig.twin)).toContain("cluster: 10.1.0.1:8080, 10.1.0.2:8080");
+    expect(rig.loop.status().ready).toBe(true);
+  });
+
+  it("waits for the Node, but not for ever (KP-05)", async () => {
+    const rig = await AgentRig.start(new Twin(capacity));
+    rig.handle([...WEB, synced("services"), synced("endpointslices")]);
+    expect(rig.scheduler.turn()).toBe(0);
+    rig.scheduler.advance(4_999);
+    expect(rig.scheduler.turn()).toBe(0);
+    rig.scheduler.advance(1);
+    expect(rig.scheduler.turn()).toBe(1);
+    expect(rig.loop.status().ready).toBe(true);
+  });
+
+  it("is over even where there is nothing at all", async () => {
+    const rig = await AgentRig.start(new Twin(capacity));
+    rig.handle(allSynced);
+    rig.scheduler.turn();
+    expect(rig.loop.status()).toMatchObject({ ready: true, lastPublishedAt: 1_000_000 });
+  });
+
+  it("takes nothing away before everything was applied, not even what was deleted (PF-02)", async () => {
+    const twin = new Twin(capacity);
+    const first = await AgentRig.start(twin);
+    const many = Array.from({ length: 1500 }, (_, at) =>
+      service(`s${at}`, `10.97.${at >> 8}.${at & 255}`),
+    );
+    first.handle([...WEB, ...many, ...allSynced]);
+    await first.settle();
+    const rig = await AgentRig.start(twin);
+    rig.handle([...WEB, ...many, deleted("web"), ...allSynced]);
+    rig.scheduler.turn();
+    expect(rig.loop.status()).toMatchObject({ ready: false, queued: 501 });
+    expect(dumpMaps(twin)).toContain("default/web:");
+    rig.scheduler.turn();
+    expect(rig.loop.status()).toMatchObject({ ready: true, queued: 0 });
+    expect(dumpMaps(twin)).not.toContain("default/web:");
+  });
+});
+
+describe("changes", () => {
+  async function running(): Promise<AgentRig> {
+    const rig = await AgentRig.start(new Twin(capacity));
+    rig.handle([...WEB, ...allSynced]);
+    await rig.settle();
+    rig.reports.length = 0;
+    return rig;
+  }
+
+  it("are published in batches that let other work in between", async () => {
+    const rig = await running();
+    rig.handle(
+      Array.from({ length: 2500 }, (_, at) => service(`s${at}`, `10.97.${at >> 8}.${at & 255}`)),
+    );
+    const sizes: number[] = [];
+    while (rig.scheduler.turn() > 0) sizes.push(rig.reports.at(-1)!.published);
+    expect(sizes).toEqual([1000, 1000, 500]);
+    expect(rig.reports.map(({ caughtUp }) => caughtUp)).toEqual([false, false, true]);
+  });
+
+  it("are published as they stand at the flush, once for several events", async () => {
+    const rig = await running();
+    rig.handle([slice("web", ["10.1.0.3"])]);
+    rig.handle([slice("web", ["10.1.0.4"])]);
+    rig.scheduler.turn();
+    expect(rig.reports).toHaveLength(1);
+    expect(rig.reports[0]?.writes.backends).toBe(3);
+    expect(dumpMaps(rig.twin)).toContain("cluster: 10.1.0.4:8080\n");
+  });
+
+  it("are timed from the oldest event that is not published yet", async () => {
+    const rig = await running();
+    rig.handle([slice("web", ["10.1.0.3"])]);
+    expect(rig.loop.status()).toMatchObject({ oldestQueuedAt: 1_000_000, queued: 1 });
+    rig.scheduler.advance(3);
+    rig.handle([slice("web", ["10.1.0.4"])]);
+    rig.scheduler.advance(2);
+    rig.scheduler.turn();
+    expect(rig.reports[0]?.latenciesMicroseconds).toEqual([5000]);
+    expect(rig.loop.status()).toMatchObject({
+      oldestQueuedAt: undefined,
+      lastPublishedAt: 1_000_005,
+    });
+  });
+
+  it("of this node's zone concern every Service (KP-05, KP-11)", async () => {
+    const rig = await running();
+    rig.handle([slice("web", ["10.1.0.1", "10.1.0.2"], "z1")]);
+    await rig.settle();
+    expect(dumpMaps(rig.twin)).toContain("cluster: 10.1.0.1:8080, 10.1.0.2:8080\n");
+    rig.handle([node("z1")]);
+    await rig.settle();
+    expect(dumpMaps(rig.twin)).toContain("cluster: 10.1.0.1:8080\n");
+  });
+
+  it("stop with the loop, and the maps keep what they hold (PF-04)", async () => {
+    const rig = await running();
+    const before = dumpMaps(rig.twin);
+    rig.handle([deleted("web")]);
+    rig.loop.stop();
+    rig.scheduler.turn();
+    rig.scheduler.advance(60_000);
+    expect(dumpMaps(rig.twin)).toBe(before);
+  });
+
+  it("that cannot be compiled are problems until they are mended", async () => {
+    const rig = await running();
+    const sctp = [{ name: "", protocol: "SCTP", port: 80, nodePort: 0 }] as const;
+    rig.handle([service("web", "10.96.0.1", { ports: sctp })]);
+    await rig.settle();
+    expect(rig.loop.status().problems.map(({ code }) => code)).toEqual(["sctp-unsupported"]);
+    rig.handle([service("web", "10.96.0.1")]);
+    await rig.settle();
+    expect(rig.loop.status().problems).toEqual([]);
+  });
+});
+
+describe("failures", () => {
+  it("are retried after delays that double up to a cap, and then start anew", async () => {
+    let broken = true;
+    const twin = new Twin(capacity, (map) => (broken && map === "frontends" ? 0 : undefined));
+    const rig = await AgentRig.start(twin);
+    rig.handle([...WEB, ...allSynced]);
+    rig.scheduler.turn();
+    const delays: number[] = [];
+    for (let attempt = 0; attempt < 11; attempt++) {
+      const [delay = -1] = rig.scheduler.delays;
+      delays.push(delay);
+      rig.scheduler.advance(delay);
+    }
+    expect(delays).toEqual([100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 30000, 30000]);
+    expect(rig.loop.status().failures).toEqual([
+      {
+        key: "default/web:/TCP/IPv4",
+        code: "write",
+        message: "frontends: injected fault",
+        since: 1_000_000,
+        retries: 11,
+      },
+    ]);
+    broken = false;
+    rig.scheduler.advance(30_000);
+    expect(rig.loop.status().failures).toEqual([]);
+    expect(rig.scheduler.delays).toEqual([]);
+    broken = true;
+    rig.handle([service("shop", "10.96.0.2")]);
+    rig.scheduler.turn();
+    expect(rig.scheduler.delays).toEqual([100]);
+  });
+
+  it("of a Service that is gone are forgotten", async () => {
+    const rig = await AgentRig.start(new Twin({ ...capacity, backends: 1 }));
+    rig.handle([...WEB, ...allSynced]);
+    await rig.settle();
+    expect(rig.loop.status().failures).toHaveLength(1);
+    rig.handle([deleted("web")]);
+    await rig.settle();
+    expect(rig.loop.status().failures).toEqual([]);
+    expect(rig.scheduler.delays).toEqual([]);
+  });
+
+  it("do not show while space is about to come free (PF-08)", async () => {
+    const rig = await AgentRig.start(new Twin({ ...capacity, backends: 2 }));
+    rig.handle([...WEB, ...allSynced]);
+    await rig.settle();
+    rig.handle([slice("web", ["10.1.0.3", "10.1.0.4"])]);
+    rig.handle([service("shop", "10.96.0.2"), slice("shop", ["10.1.0.9"]), deleted("web")]);
+    rig.scheduler.turn();
+    expect(rig.reports.at(-1)).toMatchObject({ waiting: 1, caughtUp: false });
+    expect(rig.loop.status().failures).toEqual([]);
+    rig.twin.elapse();
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    expect(dumpMaps(rig.twin)).toContain("cluster: 10.1.0.9:8080");
+  });
+});
