@@ -21,7 +21,8 @@ export class HeldFrontends {
   set(frontend: string, service: number): void {
     this.delete(frontend);
     this.#owners.set(frontend, service);
-    this.#byOwner[service] = [...this.of(service), frontend];
+    // Unlike a spread, this leaves no room for more: there is one such list for each service.
+    this.#byOwner[service] = this.of(service).concat(frontend);
   }
 
   delete(frontend: string): void {

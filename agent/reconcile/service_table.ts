@@ -40,7 +40,8 @@ export class ServiceTable {
   add(portKey: string, index: number): void {
     const service = serviceOf(portKey);
     this.#keys[index] = portKey;
-    this.#byService.set(service, [...(this.#byService.get(service) ?? NONE), index]);
+    // Unlike a spread, this leaves no room for more: there is one such list for each Service.
+    this.#byService.set(service, (this.#byService.get(service) ?? NONE).concat(index));
   }
 
   remove(index: number): void {
