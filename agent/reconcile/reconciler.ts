@@ -8,6 +8,7 @@ import { writeBatches } from "./batch.ts";
 import { mapFull, type ServiceFailure, stillHeld, writeFailed } from "./failure.ts";
 import { frontendTexts } from "./frontend_text.ts";
 import { FrontendWriter } from "./frontend_writer.ts";
+import { joinWaiting } from "./join_waiting.ts";
 import { type Retired, Retirement } from "./retirement.ts";
 import { type ApplyResult, type Placed, Round } from "./round.ts";
 import { nameOf, noName } from "./service_name.ts";
@@ -104,7 +105,8 @@ export class Reconciler {
     const round = new Round();
     const works = new Map(desired.map((service) => [portKey(service.id), service]));
     const gone = this.#gone(removed, works);
-    this.#joinWaiting(works, gone);
+    const { held, table } = this.#adopted;
+    joinWaiting(works, new Set(gone.values()), this.#unfinished.wanted(), held, table);
     const sorted = [...works].sort(([a], [b]) => (a < b ? -1 : 1));
     const starved: Starved[] = [];
     const placed = sorted.flatMap(
@@ -158,34 +160,6 @@ export class Reconciler {
       if (index !== undefined) gone.set(key, index);
     }
     return gone;
-  }
-
-  /**
-   * Adds those that wait for an address which this round sets free, so that it moves in place; and
-   * those that wait for what these let go in turn.
-   */
-  #joinWaiting(works: Map<string, DesiredService>, gone: ReadonlyMap<string, number>): void {
-    const waiting = this.#unfinished.wanted().filter(([key]) => !works.has(key));
-    if (waiting.length === 0) return;
-    const freed = new Set([...gone.values()].flatMap((index) => this.#adopted.held.of(index)));
-    for (const work of works) this.#freedBy(...work, freed);
-    for (let size = -1; size !== works.size; ) {
-      size = works.size;
-      for (const [key, service] of waiting) {
-        if (works.has(key) || !frontendTexts(service).some((text) => freed.has(text))) continue;
-        works.set(key, service);
-        this.#freedBy(key, service, freed);
-      }
-    }
-  }
-
-  /** Adds the frontends that the Service port holds and no longer wants. */
-  #freedBy(key: string, service: DesiredService, freed: Set<string>): void {
-    const { held, table } = this.#adopted;
-    const index = table.index(key);
-    if (index === undefined) return;
-    const wanted = frontendTexts(service);
-    for (const text of held.of(index)) if (!wanted.includes(text)) freed.add(text);
   }
 
   #place(
