@@ -1,0 +1,58 @@
+import { type BpfMap, openObject } from "libbpf-ts";
+import { describe, expect, it } from "vitest";
+import { bpfObjectPath } from "../../agent/assets.ts";
+import { kernelMaps } from "../../agent/datapath/kernel_maps.ts";
+import {
+  conformanceCapacity,
+  type MapsUnderTest,
+  serviceMapsConformance,
+} from "./service_maps.conformance.ts";
+
+const slotsPerLine = 16;
+
+serviceMapsConformance("the kernel's maps", (): MapsUnderTest => {
+  const { services, backends, slots, frontends } = conformanceCapacity;
+  using object = openObject(bpfObjectPath("sock"));
+  object.setMaxEntries("services", services);
+  object.setMaxEntries("service_names", services);
+  object.setMaxEntries("service_stats", services);
+  object.setMaxEntries("backends", backends);
+  object.setMaxEntries("slots", slots / slotsPerLine);
+  object.setMaxEntries("frontends", frontends);
+  object.setMaxEntries("affinities", 16);
+  const loaded = object.load();
+  return { maps: kernelMaps((name) => loaded.map(name)), close: () => loaded.close() };
+});
+
+describe("the maps at their default sizes", () => {
+  it("take at most 32 MiB of kernel memory on two CPUs", () => {
+    using object = openObject(bpfObjectPath("sock"));
+    using loaded = object.load();
+    const charged = [...loaded.maps.values()].reduce((sum, map) => sum + chargedOnTwoCpus(map), 0);
+    expect(charged).toBeGreaterThan(16 * 2 ** 20);
+    expect(charged).toBeLessThanOrEqual(32 * 2 ** 20);
+  });
+
+  it("hold 16k Service ports, 256k endpoints and 64k frontends", () => {
+    using object = openObject(bpfObjectPath("sock"));
+    const sizes = Object.fromEntries([...object.maps].map(([name, map]) => [name, map.maxEntries]));
+    expect(sizes).toMatchObject({
+      frontends: 65_536,
+      services: 16_384,
+      service_names: 16_384,
+      service_stats: 16_384,
+      backends: 262_144,
+      slots: 65_536,
+      affinities: 65_536,
+    });
+  });
+});
+
+/** A per-CPU map's values beyond those of two CPUs are left out: they grow with the machine. */
+function chargedOnTwoCpus(map: BpfMap): number {
+  const { type, keySize, valueSize, maxEntries } = map.info;
+  if (type !== "percpu_array") return map.memoryBytes;
+  expect(keySize).toBe(4);
+  const cpus = map.valueBytes / valueSize;
+  return map.memoryBytes - Math.max(0, cpus - 2) * valueSize * maxEntries;
+}
