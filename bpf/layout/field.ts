@@ -19,11 +19,8 @@ export const camel = (name: string): string =>
 
 export const pascal = (name: string): string => camel(`_${name}`);
 
-/** @throws {Error} for a bit-field, or a type that has no codec. */
+/** Of a member that lies on whole bytes. @throws {Error} for a type that has no codec. */
 export function fieldOf(btf: Btf, owner: string, member: BtfMember): Field {
-  if (member.bitSize !== 0 || member.bitOffset % 8 !== 0) {
-    throw new Error(`struct ${owner}: ${member.name} is a bit-field`);
-  }
   return {
     name: camel(member.name),
     offset: member.bitOffset / 8,
