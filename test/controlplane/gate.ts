@@ -38,8 +38,9 @@ export class Gate implements AsyncDisposable {
   }
 
   #makeServer(): Server {
-    return createServer((client) => {
-      const upstream = connect(this.#target);
+    // What passes in small pieces, as a watch does, must not wait for the peer's acknowledgement.
+    return createServer({ noDelay: true }, (client) => {
+      const upstream = connect({ ...this.#target, noDelay: true });
       this.#hold(client, upstream);
       this.#hold(upstream, client);
     });
