@@ -98,10 +98,10 @@ async function partsOf(
 function huntOf({ staleSockets }: Datapath, log: Log): StaleSocketHunt | undefined {
   if (staleSockets === undefined) return undefined;
   return new StaleSocketHunt(
-    () => destroyStaleSockets(staleSockets),
-    ({ found, destroyed, problems }) => {
+    (known) => destroyStaleSockets(staleSockets, known),
+    ({ destroyed, problems }) => {
       for (const problem of problems) log.warn(problem);
-      log.info("UDP sockets were connected to backends that have gone", { found, destroyed });
+      log.info("UDP sockets were connected to backends that have gone", { destroyed });
     },
   );
 }

@@ -1,22 +1,32 @@
 import type { StaleSocketReport } from "./stale_sockets.ts";
 
-const FIRST_DELAY_MS = 200;
+/** What is under way when its backend leaves has this long to end by itself. */
+const GRACE_MS = 100;
 const LAST_DELAY_MS = 30_000;
 
 /**
- * Walks again until a walk finds nothing, and at least twice: a connect() that chose the backend
- * just before it was retired may end only after the first walk (PF-20). It begins by itself: an agent
- * may have died between retiring a backend and looking for its sockets.
+ * Walks twice after a backend was retired, and on until a walk finds nothing: a walk destroys what
+ * the one before it had found already (PF-20). An exchange that is nearly over is not broken off,
+ * and a connect() that chose the backend just before it was retired is found in the end. It begins
+ * by itself: an agent may have died between retiring a backend and looking for its sockets.
  */
 export class StaleSocketHunt {
-  readonly #walk: () => Promise<StaleSocketReport>;
+  readonly #walk: (known: ReadonlySet<bigint>) => Promise<StaleSocketReport>;
   readonly #tell: (report: StaleSocketReport) => void;
   #timer: NodeJS.Timeout | undefined;
+  #delay = 0;
+  /** Walks that are still to be made whatever they find. */
+  #due = 0;
+  /** Cookies of the sockets that the last walk found. */
+  #known: ReadonlySet<bigint> = new Set();
   #walking = false;
-  #again = false;
+  #stopped = false;
   #destroyed = 0;
 
-  constructor(walk: () => Promise<StaleSocketReport>, tell: (report: StaleSocketReport) => void) {
+  constructor(
+    walk: (known: ReadonlySet<bigint>) => Promise<StaleSocketReport>,
+    tell: (report: StaleSocketReport) => void,
+  ) {
     this.#walk = walk;
     this.#tell = tell;
     this.start();
@@ -29,35 +39,40 @@ export class StaleSocketHunt {
 
   /** Some UDP backend has been retired. */
   start(): void {
-    if (this.#walking) this.#again = true;
-    else void this.#run(FIRST_DELAY_MS, true);
+    this.#due = 2;
+    const isPlanned = this.#timer !== undefined && this.#delay <= GRACE_MS;
+    if (!this.#walking && !isPlanned) this.#plan(GRACE_MS);
   }
 
   stop(): void {
     clearTimeout(this.#timer);
-    this.#again = false;
+    this.#stopped = true;
   }
 
-  async #run(delay: number, first: boolean): Promise<void> {
+  #plan(delay: number): void {
     clearTimeout(this.#timer);
+    if (this.#stopped) return;
+    this.#delay = delay;
+    this.#timer = setTimeout(() => void this.#run(), delay);
+    this.#timer.unref();
+  }
+
+  async #run(): Promise<void> {
+    this.#timer = undefined;
     this.#walking = true;
-    const report = await this.#walk().catch((error: unknown) => failed(error));
+    this.#due--;
+    const report = await this.#walk(this.#known).catch((error: unknown) => failed(error));
     this.#walking = false;
+    this.#known = report.found;
     this.#destroyed += report.destroyed;
-    if (report.found > 0 || report.problems.length > 0) this.#tell(report);
-    if (this.#again) {
-      this.#again = false;
-      void this.#run(FIRST_DELAY_MS, true);
-    } else if (first || report.found > 0) {
-      const next = first ? delay : Math.min(delay * 2, LAST_DELAY_MS);
-      this.#timer = setTimeout(() => void this.#run(next, false), delay);
-      this.#timer.unref();
-    }
+    if (report.destroyed > 0 || report.problems.length > 0) this.#tell(report);
+    if (this.#due > 0) this.#plan(GRACE_MS);
+    else if (report.found.size > 0) this.#plan(Math.min(this.#delay * 2, LAST_DELAY_MS));
   }
 }
 
 const failed = (error: unknown): StaleSocketReport => ({
-  found: 0,
+  found: new Set(),
   destroyed: 0,
   problems: [error instanceof Error ? error.message : String(error)],
 });

@@ -8,7 +8,8 @@ const AF_INET = 2;
 
 /** What one walk over the connected UDP sockets found and did. */
 export interface StaleSocketReport {
-  readonly found: number;
+  /** Cookies of the stale sockets, destroyed or not. */
+  readonly found: ReadonlySet<bigint>;
   readonly destroyed: number;
   /** One sentence per namespace or socket that could not be dealt with, and what mends it. */
   readonly problems: readonly string[];
@@ -16,14 +17,20 @@ export interface StaleSocketReport {
 
 /**
  * Destroys the UDP sockets that are still connected to a backend which no Service selects any more,
- * in every network namespace; their owners see ECONNABORTED and connect anew (PF-20, PF-21).
+ * in every network namespace, where their cookie is known from an earlier walk; their owners see
+ * ECONNABORTED and connect anew (PF-20, PF-21).
  * Unconnected sockets and those of others are never touched. Needs CAP_SYS_ADMIN to enter the
  * namespaces of pods.
  */
-export async function destroyStaleSockets(iterator: BpfLink): Promise<StaleSocketReport> {
+export async function destroyStaleSockets(
+  iterator: BpfLink,
+  known: ReadonlySet<bigint>,
+): Promise<StaleSocketReport> {
   const stale = decodeAll(readIterator(iterator));
-  if (stale.length === 0) return { found: 0, destroyed: 0, problems: [] };
-  const byNetns = Map.groupBy(stale, ({ netns }) => netns);
+  const found = new Set(stale.map(({ cookie }) => cookie));
+  const doomed = stale.filter(({ cookie }) => known.has(cookie));
+  if (doomed.length === 0) return { found, destroyed: 0, problems: [] };
+  const byNetns = Map.groupBy(doomed, ({ netns }) => netns);
   const paths = findNetns(new Set(byNetns.keys()));
   let destroyed = 0;
   const problems: string[] = [];
@@ -35,7 +42,7 @@ export async function destroyStaleSockets(iterator: BpfLink): Promise<StaleSocke
     }
     destroyed += await destroyIn(path, sockets, problems);
   }
-  return { found: stale.length, destroyed, problems };
+  return { found, destroyed, problems };
 }
 
 function decodeAll(bytes: Uint8Array): StaleSocket[] {

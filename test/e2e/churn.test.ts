@@ -1,0 +1,108 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { TestAgent } from "../harness/agent.ts";
+import { Cluster } from "../harness/cluster.ts";
+import { type Attempt, type Load, type Success, startLoad } from "../harness/load.ts";
+import type { TestNode } from "../harness/node.ts";
+import { Churn, type Server } from "./churn.ts";
+import { spread } from "./figures.ts";
+import { PublishedSlices } from "./published_slices.ts";
+import { Timeline } from "./timeline.ts";
+
+const perSecond = 100;
+const durationMs = 30_000;
+/** Pairs of them take turns: a backend comes back only when the others had theirs. */
+const serverCount = 24;
+const protocols = ["tcp", "udp"] as const;
+
+const succeeded = (attempts: readonly Attempt[]): readonly Success[] =>
+  attempts.filter((each) => each.ok);
+
+describe("endpoints that are replaced a hundred times a second", () => {
+  let cluster: Cluster;
+  let agent: TestAgent;
+  let node: TestNode;
+  let servers: readonly Server[];
+
+  beforeAll(async () => {
+    cluster = await Cluster.start();
+    node = await cluster.addNode("a");
+    servers = await Promise.all(
+      Array.from({ length: serverCount }, async (_, index) => {
+        const pod = await node.makePod(`server-${index}`);
+        await pod.serve({ tcp: [8080], udp: [8080] });
+        return { name: pod.name, address: pod.ip4 };
+      }),
+    );
+    agent = await TestAgent.start({ node, source: { controlPlane: cluster.controlPlane } });
+  });
+  afterAll(async () => {
+    await agent?.[Symbol.asyncDispose]();
+    await cluster?.[Symbol.asyncDispose]();
+  });
+
+  it("fail no connect, and none reaches a backend after its removal was published (PF-01, PF-27)", async () => {
+    const churn = new Churn(cluster.api, "churned", servers);
+    const address = await churn.begin();
+    await agent.hasEndpoints("churned", 2);
+    const client = await node.makePod("client");
+    const loads: Load[] = [];
+    for (const protocol of protocols) {
+      loads.push(await startLoad(client, { protocol, address, port: 80 }, { gapUs: 100 }));
+    }
+    const stopReading = await readWhilePublished(agent, churn);
+    const startedAt = performance.now();
+    await churn.run(perSecond, durationMs);
+    const seconds = (performance.now() - startedAt) / 1_000;
+    const timelines = stopReading();
+    const summaries = await Promise.all(loads.map((load) => load.stop()));
+    const rate = (churn.replacements.length - 1) / seconds;
+    console.log(
+      `B3: ${churn.replacements.length - 1} replacements in ${seconds.toFixed(1)} s: ${rate.toFixed(1)}/s`,
+    );
+    const { publishLatency } = (await agent.status()).sync;
+    console.log(`B3: the agent reports, event to published: ${JSON.stringify(publishLatency)}`);
+
+    for (const [at, protocol] of protocols.entries()) {
+      const timeline = timelines[at]!;
+      const successes = succeeded(loads[at]!.attempts);
+      const stale = timeline.stale(successes);
+      const { attempts, failed, errors } = summaries[at]!;
+      const ages = timeline.confirmedGoneNs(successes);
+      console.log(
+        `B3 ${protocol}: ${attempts} connects, ${failed} failed, ${stale.length} after publication;` +
+          ` API answer to maps ${spread(timeline.latenciesNs())};` +
+          ` connects after the API's answer ${spread(ages)}`,
+      );
+      expect({ failed, errors, stale }).toEqual({ failed: 0, errors: {}, stale: [] });
+      expect(Math.max(...ages)).toBeLessThanOrEqual(Math.max(...timeline.latenciesNs()));
+      expect(timeline.length).toBeGreaterThan(1_000);
+      expect(attempts).toBeGreaterThan(10_000);
+    }
+    expect(churn.replacements.length).toBe(1 + 3_000);
+    expect(rate).toBeGreaterThan(90);
+  }, 90_000);
+});
+
+/** Follows the maps every millisecond; what it returns ends that and gives a timeline a protocol. */
+async function readWhilePublished(agent: TestAgent, churn: Churn) {
+  const reports = await agent.services();
+  const indices = protocols.map((protocol) => {
+    const report = reports.find(
+      (each) => each.name === churn.service && each.portName === protocol,
+    );
+    return report!.index;
+  });
+  const slices = new PublishedSlices(agent.pinPath);
+  const timelines = protocols.map(() => new Timeline(churn.replacements));
+  const timer = setInterval(() => {
+    for (const [at, index] of indices.entries()) {
+      const reading = slices.read(index);
+      if (reading !== undefined) timelines[at]?.note(reading);
+    }
+  }, 1);
+  return () => {
+    clearInterval(timer);
+    slices[Symbol.dispose]();
+    return timelines;
+  };
+}
