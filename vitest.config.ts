@@ -13,6 +13,7 @@ const project = (name: string, include: readonly string[], serial: boolean) => (
 
 export default defineConfig({
   test: {
+    reporters: ["default", "./test/closing_line.ts"],
     projects: [
       project("unit", ["test/{model,compile,reconcile,sources,serve,cli}/**/*.test.ts"], false),
       project("native", ["native/test/**/*.test.ts"], true),

@@ -15,9 +15,9 @@ fail() { say "$*"; exit 1; }
 packages="clang=clang make=make g++=g++ libbpf-dev=/usr/include/bpf/libbpf.h
 libelf-dev=/usr/include/libelf.h iproute2=ip util-linux=nsenter"
 case $purpose in
-test) packages="$packages python3=python3 procps=pgrep" ;;
-vm) packages="$packages qemu-system-x86=qemu-system-x86_64 busybox-static=/bin/busybox
-e2fsprogs=mke2fs zstd=zstd cpio=cpio xz-utils=xz" ;;
+test) packages="$packages procps=pgrep nftables=nft openssl=openssl" ;;
+vm) packages="$packages qemu-system-x86=qemu-system-x86_64 busybox-static=/usr/share/doc/busybox-static
+e2fsprogs=mke2fs xz-utils=xz" ;;
 esac
 
 missing=

@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What a Service costs a connection, against the direct one, in interleaved rounds.
+ * What a Service costs a connection, side by side with the direct one, in interleaved turns.
  *
  *   latency server CPU PORTS ADDRESS...
  *       echoes on every address, ports 9000 up to 9000 + PORTS - 1, TCP and UDP, until stdin ends.
- *   latency client CPU MODE ROUNDS OPERATIONS TARGETS_A TARGETS_B
- *       MODE is connect, crr, tcp_rr or udp_rr; TARGETS are files with an ADDRESS PORT per line. Each
- *       round runs OPERATIONS against A and against B, in alternating order, each to a random line,
- *       and prints both sides' ns per operation as "A B".
+ *   latency client CPU MODE ROUNDS OPERATIONS CGROUP TARGETS [CGROUP TARGETS]...
+ *       MODE is connect, crr, tcp_rr or udp_rr. Each pair is a side: a process of its own in that
+ *       cgroup, and a file with an ADDRESS PORT per line. In each round every side has two turns of
+ *       OPERATIONS / 2, each to a random line (rr: one a turn), in an order that is the same forwards
+ *       and backwards; the line printed has each side's ns per operation.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
-#include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -336,27 +338,112 @@ static runner runner_of(const char *mode)
 	exit(2);
 }
 
-/* Small turns within a round, A B B A, so that a drift of the machine falls on both alike. */
-static int client(char **argv)
+/* A side is a process of its own: sockets belong to the cgroup in which they are made. */
+struct side {
+	pid_t pid;
+	int go, result;
+};
+
+static void join_cgroup(const char *path)
+{
+	char file[512];
+	FILE *procs;
+
+	snprintf(file, sizeof file, "%s/cgroup.procs", path);
+	procs = fopen(file, "w");
+	if (!procs || fprintf(procs, "0\n") < 0 || fclose(procs))
+		die(file);
+}
+
+static void serve_turns(runner run, int operations, const struct targets *targets, int go, int result)
+{
+	char byte;
+
+	run(targets, operations);
+	while (read(go, &byte, 1) == 1) {
+		uint64_t ns = run(targets, operations);
+
+		if (write(result, &ns, sizeof ns) != sizeof ns)
+			die("write");
+	}
+	exit(0);
+}
+
+static struct side start_side(runner run, int operations, const char *cgroup, const char *targets)
+{
+	int go[2], result[2];
+	struct side side;
+
+	if (pipe(go) || pipe(result))
+		die("pipe");
+	side.pid = fork();
+	if (side.pid < 0)
+		die("fork");
+	if (side.pid == 0) {
+		struct targets t = read_targets(targets);
+
+		close(go[1]);
+		close(result[0]);
+		join_cgroup(cgroup);
+		serve_turns(run, operations, &t, go[0], result[1]);
+	}
+	close(go[0]);
+	close(result[1]);
+	side.go = go[1];
+	side.result = result[0];
+	return side;
+}
+
+static uint64_t turn_of(const struct side *side)
+{
+	uint64_t ns;
+
+	if (write(side->go, "x", 1) != 1 || read(side->result, &ns, sizeof ns) != sizeof ns) {
+		fprintf(stderr, "a side ended early\n");
+		exit(1);
+	}
+	return ns;
+}
+
+/* Forwards and backwards, from another side on each time: a drift of the machine falls on all alike. */
+static void run_round(const struct side *sides, int count, int round, uint64_t *ns)
+{
+	for (int turn = 0; turn < 2 * count; turn++) {
+		int place = turn < count ? turn : 2 * count - 1 - turn;
+		int side = (place + round) % count;
+
+		ns[side] += turn_of(&sides[side]);
+	}
+}
+
+#define MAX_SIDES 8
+
+static int client(int argc, char **argv)
 {
 	runner run = runner_of(argv[1]);
-	int rounds = atoi(argv[2]), operations = atoi(argv[3]);
-	struct targets sides[2] = { read_targets(argv[4]), read_targets(argv[5]) };
+	int rounds = atoi(argv[2]), half = atoi(argv[3]) / 2;
+	struct side sides[MAX_SIDES];
+	int count = (argc - 4) / 2;
 
+	if (count > MAX_SIDES || half < 1) {
+		fprintf(stderr, "at most %d sides, at least 2 operations\n", MAX_SIDES);
+		return 2;
+	}
+	signal(SIGPIPE, SIG_IGN);
 	pin_to(atoi(argv[0]));
-	run(&sides[0], operations);
-	run(&sides[1], operations);
-	for (int round = 0; round < rounds; round++) {
-		uint64_t ns[2] = { 0, 0 };
+	for (int i = 0; i < count; i++)
+		sides[i] = start_side(run, half, argv[4 + 2 * i], argv[5 + 2 * i]);
+	for (int round = -2; round < rounds; round++) {
+		uint64_t ns[MAX_SIDES] = { 0 };
 
-		for (int turn = 0; turn < 4; turn++) {
-			int side = (turn == 1 || turn == 2) ^ (round & 1);
-
-			ns[side] += run(&sides[side], operations / 2);
-		}
-		printf("%.1f %.1f\n", (double)ns[0] / (operations / 2 * 2),
-		       (double)ns[1] / (operations / 2 * 2));
-		fflush(stdout);
+		run_round(sides, count, round + 2, ns);
+		for (int i = 0; round >= 0 && i < count; i++)
+			printf("%.1f%c", (double)ns[i] / (2 * half), i + 1 < count ? ' ' : '\n');
+	}
+	for (int i = 0; i < count; i++) {
+		/* Later sides hold copies of the pipes of earlier ones: closing them would not be seen. */
+		kill(sides[i].pid, SIGTERM);
+		waitpid(sides[i].pid, NULL, 0);
 	}
 	return 0;
 }
@@ -368,9 +455,9 @@ int main(int argc, char **argv)
 	setrlimit(RLIMIT_NOFILE, &files);
 	if (argc >= 5 && !strcmp(argv[1], "server"))
 		return server(argc - 2, argv + 2);
-	if (argc == 8 && !strcmp(argv[1], "client"))
-		return client(argv + 2);
+	if (argc >= 8 && argc % 2 == 0 && !strcmp(argv[1], "client"))
+		return client(argc - 2, argv + 2);
 	fprintf(stderr, "usage: latency server CPU PORTS ADDRESS... | latency client CPU MODE ROUNDS "
-			"OPERATIONS TARGETS_A TARGETS_B\n");
+			"OPERATIONS CGROUP TARGETS...\n");
 	return 2;
 }

@@ -1,0 +1,15 @@
+import { benchConnections } from "./connections.ts";
+
+const benches: Readonly<Record<string, () => Promise<void>>> = {
+  connections: benchConnections,
+};
+
+const names = process.argv.slice(2);
+const unknown = names.find((name) => !(name in benches));
+if (unknown !== undefined) {
+  console.error(`no benchmark is called ${unknown}; there are ${Object.keys(benches).join(", ")}`);
+  process.exit(2);
+}
+for (const [name, bench] of Object.entries(benches)) {
+  if (names.length === 0 || names.includes(name)) await bench();
+}
