@@ -96,8 +96,9 @@ export class Timeline {
       const current = this.#replacements.findLastIndex(({ answeredAt }) => answeredAt <= at);
       const holds = (index: number) =>
         this.#replacements[index]?.servers.some(({ name }) => name === backend) ?? false;
-      // The next may have been in force before its answer arrived.
-      if (current < 0 || holds(current) || holds(current + 1)) continue;
+      // What had been sent may have been in force before its answer arrived.
+      const isNextSent = (this.#replacements[current + 1]?.sentAt ?? Infinity) <= at;
+      if (current < 0 || holds(current) || (isNextSent && holds(current + 1))) continue;
       let last = current;
       while (last >= 0 && !holds(last)) last--;
       ages.push(at - (this.#replacements[last + 1]?.answeredAt ?? at));
