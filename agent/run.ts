@@ -8,6 +8,7 @@ import { StaleSocketHunt } from "./datapath/stale_socket_hunt.ts";
 import { destroyStaleSockets } from "./datapath/stale_sockets.ts";
 import { LatencyWindow } from "./latency.ts";
 import { createLog, type Log } from "./log.ts";
+import { keptSizes, mapSizes } from "./map_sizes.ts";
 import { observe } from "./observe.ts";
 import { defaultLoopSettings, Loop } from "./reconcile/loop.ts";
 import { Reconciler } from "./reconcile/reconciler.ts";
@@ -15,8 +16,6 @@ import { systemScheduler } from "./reconcile/scheduler.ts";
 import { type DebugServer, serveDebug } from "./serve/debug.ts";
 import { sourceOf } from "./source_of.ts";
 import { type Parts, viewOf } from "./view.ts";
-
-const SLOTS_PER_LINE = 16;
 
 /**
  * Runs the agent until SIGTERM or SIGINT, and gives its exit code. Whatever it programmed stays
@@ -53,7 +52,7 @@ async function startAgent(config: AgentConfig, log: Log): Promise<() => Promise<
     objectPath: bpfObjectPath("sock"),
     pinPath: config.pinPath,
     cgroupPath,
-    sizes: sizesOf(config),
+    sizes: mapSizes(config),
   });
   const parts = await partsOf(config, cgroupPath, datapath, log);
   const view = viewOf(parts);
@@ -116,6 +115,7 @@ function sayWhatStands({ config, cgroupPath, datapath, reconciler }: Parts, log:
     frontends: frontends.entries,
     backends: backends.entries,
   });
+  for (const kept of keptSizes(config, datapath)) log.warn(kept);
   for (const { name, state, reason } of datapath.features) {
     if (state === "off") log.warn(`${name} is off`, { reason });
   }
@@ -131,16 +131,4 @@ function defaultCgroup(): string {
     "/proc/mounts",
     'no cgroup2 file system is mounted: run "mount -t cgroup2 none /sys/fs/cgroup/unified", or name one with --cgroup-path',
   );
-}
-
-function sizesOf(config: AgentConfig): Readonly<Record<string, number>> {
-  return {
-    frontends: config.maxFrontends,
-    services: config.maxServices,
-    service_names: config.maxServices,
-    service_stats: config.maxServices,
-    backends: config.maxEndpoints,
-    slots: Math.ceil(config.maxSlots / SLOTS_PER_LINE),
-    affinities: config.maxAffinities,
-  };
 }
