@@ -24,7 +24,7 @@ export interface LogOptions {
   readonly output: LogOutput;
 }
 
-/** A stream that may be a terminal; colour is used on a terminal only. */
+/** A stream that may be a terminal; colour is used on a terminal only, and not under NO_COLOR. */
 export interface LogOutput {
   readonly isTTY?: boolean;
   write(text: string): unknown;
@@ -35,6 +35,8 @@ const levels = { error: 0, warn: 1, info: 2, debug: 3 } as const;
 /** A log that writes one line per message to `output`. */
 export function createLog({ level, format: form, output }: LogOptions): Log {
   const terminal = output.isTTY === true;
+  // Set to anything but nothing (https://no-color.org).
+  const colour = terminal && !process.env.NO_COLOR;
   const text = form === "text" || (form === "auto" && terminal);
   const stream = new Writable({
     decodeStrings: false,
@@ -53,7 +55,7 @@ export function createLog({ level, format: form, output }: LogOptions): Log {
         message: redactText(String(entry.message)),
         fields: plain(entry.fields) as Readonly<Record<string, Plain>>,
       };
-      return text ? formatLine(line, terminal) : jsonLine(line);
+      return text ? formatLine(line, colour) : jsonLine(line);
     }),
     transports: [new transports.Stream({ stream, eol: "\n" })],
   });

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { createLog, type LogOptions } from "../../agent/log.ts";
 
 const capture = (options: Partial<LogOptions> & { isTTY?: boolean } = {}) => {
@@ -20,6 +20,8 @@ const failure = () =>
   });
 
 describe("form", () => {
+  afterEach(() => vi.unstubAllEnvs());
+
   it("writes one JSON object a line where the output is no terminal", () => {
     const { log, last } = capture();
     log.info("published", { services: 3, nested: { list: [1n, new Date(0)] } });
@@ -33,11 +35,19 @@ describe("form", () => {
     });
   });
 
-  it("writes text with colour on a terminal", () => {
+  it.each([undefined, ""])("writes text with colour on a terminal, NO_COLOR being %o", (value) => {
+    vi.stubEnv("NO_COLOR", value);
     const { log, last } = capture({ isTTY: true });
     log.warn("list failed", { resource: "services" });
     expect(last()).toContain("\u001b[33mWARN \u001b[39m list failed");
     expect(last()).toContain("resource=\u001b[22mservices");
+  });
+
+  it("writes text without colour on a terminal where NO_COLOR is set", () => {
+    vi.stubEnv("NO_COLOR", "1");
+    const { log, last } = capture({ isTTY: true });
+    log.warn("list failed", { resource: "services" });
+    expect(last()).toMatch(/^[\d:.]{12} WARN {2}list failed {2}resource=services\n$/);
   });
 
   it("writes text without colour elsewhere, when text is asked for", () => {
