@@ -1,5 +1,7 @@
 import type { AgentConfig } from "./config/settings.ts";
 import type { Log } from "./log.ts";
+import type { IpFamily } from "./model/address.ts";
+import type { EndpointSlice } from "./model/endpoint.ts";
 import type { SourceEvent } from "./model/event.ts";
 import type { LoopReport, LoopStatus } from "./reconcile/loop.ts";
 import type { Writes } from "./reconcile/writes.ts";
@@ -28,6 +30,7 @@ export function observe(parts: Parts, view: AgentView, log: Log): Observers {
   const metrics = createMetrics(view);
   const tracker = new HealthTracker();
   const told = new TellOnce(log);
+  const programmed = new ProgrammingTimes(parts.startedAt.getTime());
   let waitingSince: number | undefined;
   const servers = serversOf(config, metrics, tracker, log);
 
@@ -44,6 +47,7 @@ export function observe(parts: Parts, view: AgentView, log: Log): Observers {
         metrics.record.synced(family, (now - (waitingSince ?? now)) / 1000, now);
       }
       waitingSince = undefined;
+      programmed.flush((family, since) => metrics.record.programmed(family, (now - since) / 1000));
       metrics.record.caughtUp();
     }
     told.report(report, loop.status(), parts.reconciler.writes);
@@ -53,9 +57,11 @@ export function observe(parts: Parts, view: AgentView, log: Log): Observers {
     arrived(events) {
       const now = Date.now();
       const changed = { service: 0, endpoint: 0 };
-      for (const { kind } of events) {
+      for (const event of events) {
+        const { kind } = event;
         if (kind === "service" || kind === "service-deleted") changed.service++;
         if (kind === "slice" || kind === "slice-deleted") changed.endpoint++;
+        if (kind === "slice") programmed.add(event.slice);
       }
       if (changed.service + changed.endpoint === 0) return;
       metrics.record.changed("service", changed.service);
@@ -72,6 +78,27 @@ export function observe(parts: Parts, view: AgentView, log: Log): Observers {
       await Promise.all(servers.map((server) => server.close()));
     },
   };
+}
+
+/** Changes of endpoints that were made since the start and are not programmed yet (KP-60). */
+class ProgrammingTimes {
+  readonly #startedAt: number;
+  #waiting: { readonly family: IpFamily; readonly since: number }[] = [];
+
+  constructor(startedAt: number) {
+    this.#startedAt = startedAt;
+  }
+
+  add({ family, changedAt }: EndpointSlice): void {
+    if (changedAt !== undefined && changedAt >= this.#startedAt) {
+      this.#waiting.push({ family, since: changedAt });
+    }
+  }
+
+  flush(tell: (family: IpFamily, since: number) => void): void {
+    for (const { family, since } of this.#waiting) tell(family, since);
+    this.#waiting = [];
+  }
 }
 
 /** A folder need not say anything of the node: then nothing speaks against it. */

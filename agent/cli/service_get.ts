@@ -40,7 +40,8 @@ function describe(service: ServiceReport): string {
     [
       "Counters",
       `${stats.connections} connections, ${stats.datagrams} datagrams, ` +
-        `${stats.refused} refused, ${stats.affinity} by affinity`,
+        `${stats.refused} refused, ${stats.affinity} by affinity, ` +
+        `${stats.unremembered} unremembered`,
     ],
   ]);
   return [head, ...endpoints(service)].join("\n");

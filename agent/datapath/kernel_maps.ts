@@ -136,13 +136,14 @@ function inBatch(map: BpfMap, write: () => void): void {
 }
 
 function sumStats(values: Uint8Array): ServiceStats {
-  const sum = { connections: 0n, datagrams: 0n, refused: 0n, affinity: 0n };
+  const sum = { connections: 0n, datagrams: 0n, refused: 0n, affinity: 0n, unremembered: 0n };
   for (let cpu = 0; cpu < possibleCpus(); cpu++) {
     const one = serviceStatsCodec.decode(values, cpu * serviceStatsCodec.size);
     sum.connections += one.connections;
     sum.datagrams += one.datagrams;
     sum.refused += one.refused;
     sum.affinity += one.affinity;
+    sum.unremembered += one.unremembered;
   }
   return sum;
 }

@@ -64,6 +64,7 @@ function trafficOf(stats: StatsMap, index: number, name: ServiceName): TrafficRe
       datagrams: Number(counted.datagrams),
       refused: Number(counted.refused),
       affinity: Number(counted.affinity),
+      unremembered: Number(counted.unremembered),
     },
   };
 }

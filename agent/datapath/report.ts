@@ -30,6 +30,8 @@ export interface StatsReport {
   readonly refused: number;
   /** Selections that session affinity decided. */
   readonly affinity: number;
+  /** Translations for which no memory was left: the client may see its backend's address. */
+  readonly unremembered: number;
 }
 
 /** Whose it is, and what went through it. */

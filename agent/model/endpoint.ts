@@ -32,4 +32,9 @@ export interface EndpointSlice {
   readonly family: IpFamily;
   readonly ports: readonly EndpointPort[];
   readonly endpoints: readonly Endpoint[];
+  /**
+   * When the change happened that the controller wrote this for, as its annotation
+   * `endpoints.kubernetes.io/last-change-trigger-time` says. Milliseconds since 1970.
+   */
+  readonly changedAt?: number;
 }

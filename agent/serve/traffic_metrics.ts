@@ -5,6 +5,8 @@ const help: Readonly<Record<keyof StatsReport, string>> = {
   datagrams: "Datagrams of unconnected sockets translated",
   refused: "Connections and datagrams refused because no endpoint was eligible",
   affinity: "Selections that session affinity decided",
+  unremembered:
+    "Connections and datagrams that no memory was left to remember: clients may see the address of the backend",
 };
 
 /**

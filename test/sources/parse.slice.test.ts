@@ -63,6 +63,20 @@ describe("an EndpointSlice", () => {
     });
   });
 
+  it("keeps the time of the change that the controller names, and nothing that is no time", () => {
+    const at = (time: string) =>
+      parse({
+        metadata: {
+          namespace: "default",
+          name: "web-x1",
+          labels: { "kubernetes.io/service-name": "web" },
+          annotations: { "endpoints.kubernetes.io/last-change-trigger-time": time },
+        },
+      });
+    expect(at("2026-01-02T03:04:05.5Z")).toMatchObject({ object: { changedAt: 1767323045500 } });
+    expect(at("yesterday")).not.toHaveProperty("object.changedAt");
+  });
+
   it.each([
     ["absent", {}],
     ["null", { conditions: null }],

@@ -7,6 +7,7 @@ export interface Metadata {
   readonly namespace: string;
   readonly name: string;
   readonly labels: Fields;
+  readonly annotations: Fields;
   readonly deleting: boolean;
 }
 
@@ -19,6 +20,7 @@ export function metadataOf(raw: unknown): Metadata | undefined {
     namespace: textOf(metadata.namespace) ?? "",
     name,
     labels: fieldsOf(metadata.labels),
+    annotations: fieldsOf(metadata.annotations),
     deleting: textOf(metadata.deletionTimestamp) !== undefined,
   };
 }

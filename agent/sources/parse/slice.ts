@@ -22,6 +22,7 @@ export function parseSlice(raw: unknown, interner: Interner): Parsed<EndpointSli
   const serviceName = textOf(metadata.labels[serviceNameLabel]);
   if (serviceName === undefined) return { kind: "skipped", faults: [unowned] };
   const faults: Fault[] = [];
+  const changedAt = timeOf(metadata.annotations[changeTimeAnnotation]);
   const object: EndpointSlice = {
     namespace: interner.text(metadata.namespace),
     name: metadata.name,
@@ -29,8 +30,17 @@ export function parseSlice(raw: unknown, interner: Interner): Parsed<EndpointSli
     family,
     ports: parsePorts(fields.ports, interner, faults),
     endpoints: parseEndpoints(fields.endpoints, family, interner, faults),
+    ...(changedAt === undefined ? {} : { changedAt }),
   };
   return { kind: "object", object, faults };
+}
+
+const changeTimeAnnotation = "endpoints.kubernetes.io/last-change-trigger-time";
+
+/** Undefined where it is no time: nothing but a metric depends on it. */
+function timeOf(value: unknown): number | undefined {
+  const time = Date.parse(textOf(value) ?? "");
+  return Number.isNaN(time) ? undefined : time;
 }
 
 const unowned = warning(
