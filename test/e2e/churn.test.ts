@@ -14,6 +14,9 @@ const durationMs = 30_000;
 const serverCount = 24;
 const protocols = ["tcp", "udp"] as const;
 
+const longest = (nanoseconds: readonly number[]): number =>
+  nanoseconds.reduce((most, each) => Math.max(most, each), 0);
+
 const succeeded = (attempts: readonly Attempt[]): readonly Success[] =>
   attempts.filter((each) => each.ok);
 
@@ -74,7 +77,7 @@ describe("endpoints that are replaced a hundred times a second", () => {
           ` connects after the API's answer ${spread(ages)}`,
       );
       expect({ failed, errors, stale }).toEqual({ failed: 0, errors: {}, stale: [] });
-      expect(Math.max(...ages)).toBeLessThanOrEqual(Math.max(...timeline.latenciesNs()));
+      expect(longest(ages)).toBeLessThanOrEqual(longest(timeline.latenciesNs()));
       expect(timeline.length).toBeGreaterThan(1_000);
       expect(attempts).toBeGreaterThan(10_000);
     }

@@ -50,7 +50,7 @@ describe("a timeline of replacements", () => {
 
   it("tells for how long the API server had confirmed the removal", () => {
     expect(timeline.confirmedGoneNs([connect("a", 20), connect("b", 24)])).toEqual([]);
-    expect(timeline.confirmedGoneNs([connect("c", 30), connect("a", 40)])).toEqual([]);
+    expect(timeline.confirmedGoneNs([connect("c", 29, 2), connect("a", 40)])).toEqual([]);
     expect(timeline.confirmedGoneNs([connect("a", 33), connect("b", 44)])).toEqual([12, 13]);
   });
 });

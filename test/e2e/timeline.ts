@@ -67,15 +67,21 @@ export class Timeline {
     return successes.flatMap((success) => this.#judge(success) ?? []);
   }
 
-  #judge({ at, latencyNs, backend }: Success): Stale | undefined {
+  #judge(success: Success): Stale | undefined {
+    const { at, backend } = success;
     const from = this.#seen.findLast((seen) => seen.at <= at);
-    if (from === undefined) return undefined;
-    for (let index = from.index; index < this.#replacements.length; index++) {
-      const { servers, sentAt } = this.#replacements[index] as Replacement;
-      if (index > from.index && sentAt > at + latencyNs) break;
-      if (servers.some(({ name }) => name === backend)) return undefined;
-    }
+    if (from === undefined || this.#isOfOneFrom(from.index, success)) return undefined;
     return { backend, at, goneForNs: at - this.#goneAt(backend, from.index) };
+  }
+
+  /** Whether this replacement has the backend, or a later one that was sent before it was reached. */
+  #isOfOneFrom(first: number, { at, latencyNs, backend }: Success): boolean {
+    for (let index = first; index < this.#replacements.length; index++) {
+      const { servers, sentAt } = this.#replacements[index] as Replacement;
+      if (index > first && sentAt > at + latencyNs) return false;
+      if (servers.some(({ name }) => name === backend)) return true;
+    }
+    return false;
   }
 
   /** When the first replacement was seen that followed the backend's last turn. */
@@ -92,15 +98,13 @@ export class Timeline {
    */
   confirmedGoneNs(successes: readonly Success[]): readonly number[] {
     const ages: number[] = [];
-    for (const { at, backend } of successes) {
-      const current = this.#replacements.findLastIndex(({ answeredAt }) => answeredAt <= at);
-      const holds = (index: number) =>
-        this.#replacements[index]?.servers.some(({ name }) => name === backend) ?? false;
-      // What had been sent may have been in force before its answer arrived.
-      const isNextSent = (this.#replacements[current + 1]?.sentAt ?? Infinity) <= at;
-      if (current < 0 || holds(current) || (isNextSent && holds(current + 1))) continue;
-      let last = current;
-      while (last >= 0 && !holds(last)) last--;
+    for (const success of successes) {
+      const { at, backend } = success;
+      const confirmed = this.#replacements.findLastIndex(({ answeredAt }) => answeredAt <= at);
+      if (confirmed < 0 || this.#isOfOneFrom(confirmed, success)) continue;
+      const last = this.#replacements.findLastIndex(
+        ({ servers }, index) => index < confirmed && servers.some(({ name }) => name === backend),
+      );
       ages.push(at - (this.#replacements[last + 1]?.answeredAt ?? at));
     }
     return ages;
