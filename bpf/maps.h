@@ -99,6 +99,7 @@ struct service_stats {
 	__u64 datagrams;   /* unconnected datagrams translated */
 	__u64 refused;     /* no eligible endpoint */
 	__u64 affinity;    /* selections that session affinity decided */
+	__u64 unremembered; /* no memory was left to keep what a socket asked for */
 };
 
 /* Who is asking, for session affinity: one network namespace, or one client address. */

@@ -100,7 +100,8 @@ static __always_inline struct tcp_peer *tcp_place(__u64 cookie)
 	return bpf_map_lookup_elem(&tcp_peers, &index);
 }
 
-static __always_inline void remember_tcp(struct bpf_sock_addr *ctx, const struct endpoint *vip,
+/* False: no memory was left; the socket is shown its backend as peer. */
+static __always_inline bool remember_tcp(struct bpf_sock_addr *ctx, const struct endpoint *vip,
 					 const struct found *found, const struct choice *choice)
 {
 	__u64 cookie = bpf_get_socket_cookie(ctx);
@@ -112,14 +113,16 @@ static __always_inline void remember_tcp(struct bpf_sock_addr *ctx, const struct
 		peer->vip_port = vip->port;
 		peer->service = found->index;
 		peer->cookie = cookie;
-		return;
+		return true;
 	}
 	kept = bpf_sk_storage_get(&connected_tcp, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	if (kept)
-		fill_translation(kept, vip, found, choice);
+	if (!kept)
+		return false;
+	fill_translation(kept, vip, found, choice);
+	return true;
 }
 
-static __always_inline void remember_udp(struct bpf_sock_addr *ctx, const struct endpoint *vip,
+static __always_inline bool remember_udp(struct bpf_sock_addr *ctx, const struct endpoint *vip,
 					 const struct found *found, const struct choice *choice)
 {
 	struct translation *kept;
@@ -127,8 +130,18 @@ static __always_inline void remember_udp(struct bpf_sock_addr *ctx, const struct
 	/* The cookie names the socket to whoever must destroy it later (PF-21). */
 	bpf_get_socket_cookie(ctx);
 	kept = bpf_sk_storage_get(&connected_udp, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	if (kept)
-		fill_translation(kept, vip, found, choice);
+	if (!kept)
+		return false;
+	fill_translation(kept, vip, found, choice);
+	return true;
+}
+
+static __always_inline bool remember(struct bpf_sock_addr *ctx, const struct endpoint *vip,
+				     const struct found *found, const struct choice *choice)
+{
+	if (ctx->protocol == IPPROTO_TCP)
+		return remember_tcp(ctx, vip, found, choice);
+	return remember_udp(ctx, vip, found, choice);
 }
 
 static __always_inline void clear_tcp_place(__u64 cookie)
@@ -168,10 +181,8 @@ static __always_inline enum verdict translate_connect(struct bpf_sock_addr *ctx,
 		return VERDICT_REFUSE;
 	}
 	COUNT(stats, connections);
-	if (ctx->protocol == IPPROTO_TCP)
-		remember_tcp(ctx, at, &found, &choice);
-	else
-		remember_udp(ctx, at, &found, &choice);
+	if (!remember(ctx, at, &found, &choice))
+		COUNT(stats, unremembered);
 	take_backend(at, choice.backend);
 	return VERDICT_TRANSLATE;
 }
@@ -221,11 +232,13 @@ static __always_inline bool keeps_backend(const struct translation *flow, const 
 
 /*
  * A socket keeps its backend for a VIP while that backend lives (PF-23). False: it has none, and
- * *place is where to remember the next one.
+ * *place is where to remember the next one, unless that is NULL. Without memory each datagram is
+ * translated all the same: a client that checks the sender drops the answer, others are served,
+ * and a refusal would help neither.
  */
 static __always_inline bool recall_backend(struct bpf_sock_addr *ctx, const struct endpoint *vip,
-					   const struct found *found, struct choice *choice,
-					   struct translation **place)
+					   const struct found *found, struct service_stats *stats,
+					   struct choice *choice, struct translation **place)
 {
 	struct translation *connection = NULL;
 	struct udp_flows *flows;
@@ -237,8 +250,10 @@ static __always_inline bool recall_backend(struct bpf_sock_addr *ctx, const stru
 	if (connection && is_to(connection, vip))
 		return keeps_backend(connection, found, choice);
 	flows = bpf_sk_storage_get(&unconnected_udp, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!flows)
+	if (!flows) {
+		COUNT(stats, unremembered);
 		return false;
+	}
 	*place = flow_to(flows, vip, &known);
 	return known && keeps_backend(*place, found, choice);
 }
@@ -254,7 +269,7 @@ static __always_inline enum verdict translate_datagram(struct bpf_sock_addr *ctx
 	    !find_service(&at->address, at->port, IPPROTO_UDP, &found))
 		return VERDICT_PASS;
 	stats = stats_of(found.index);
-	if (!recall_backend(ctx, at, &found, &choice, &place)) {
+	if (!recall_backend(ctx, at, &found, stats, &choice, &place)) {
 		if (!select_backend(ctx, &found, stats, &choice)) {
 			COUNT(stats, refused);
 			return VERDICT_REFUSE;

@@ -162,6 +162,7 @@ const codecs = [
     datagrams: 2n ** 63n,
     refused: 3n,
     affinity: 4n,
+    unremembered: 5n,
   }),
   sample("affinity_key", layout.affinityKeyCodec, { client: address, service: 9, kind: 1 }),
   sample("affinity", layout.affinityCodec, { lastSeen: 2n ** 60n, backend: 5, generation: 6 }),

@@ -97,7 +97,7 @@ describe("sluice service get", () => {
     Frontends:  10.96.0.10:80
     Policy:     internal Local, external Cluster
     Affinity:   ClientIP for 10800 s
-    Counters:   71 connections, 72 datagrams, 73 refused, 74 by affinity
+    Counters:   71 connections, 72 datagrams, 73 refused, 74 by affinity, 75 unremembered
 
     ENDPOINT         SELECTED FOR     STATE                  NODE    INDEX
     10.1.0.5:8080    cluster, local   ready                  this    3
@@ -109,7 +109,7 @@ describe("sluice service get", () => {
     Frontends:  [fd00:96::a]:80
     Policy:     internal Cluster, external Cluster
     Affinity:   none
-    Counters:   0 connections, 0 datagrams, 5 refused, 0 by affinity
+    Counters:   0 connections, 0 datagrams, 5 refused, 0 by affinity, 0 unremembered
 
     No endpoint is eligible: connections are refused.
       `),

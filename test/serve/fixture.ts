@@ -97,7 +97,7 @@ export const web4: ServiceReport = {
   externalLocal: false,
   cluster: [near, far],
   local: [near, ending],
-  stats: { connections: 71, datagrams: 72, refused: 73, affinity: 74 },
+  stats: { connections: 71, datagrams: 72, refused: 73, affinity: 74, unremembered: 75 },
 };
 
 export const web6: ServiceReport = {
@@ -109,7 +109,7 @@ export const web6: ServiceReport = {
   internalLocal: false,
   cluster: [],
   local: [],
-  stats: { connections: 0, datagrams: 0, refused: 5, affinity: 0 },
+  stats: { connections: 0, datagrams: 0, refused: 5, affinity: 0, unremembered: 0 },
 };
 
 export const dns: ServiceReport = {
@@ -125,7 +125,7 @@ export const dns: ServiceReport = {
   internalLocal: false,
   cluster: [far],
   local: [],
-  stats: { connections: 9, datagrams: 8, refused: 0, affinity: 0 },
+  stats: { connections: 9, datagrams: 8, refused: 0, affinity: 0, unremembered: 0 },
 };
 
 export const services: readonly ServiceReport[] = [dns, web4, web6];

@@ -186,6 +186,7 @@ const trafficRows: [string, number][] = [
   [`sluice_service_datagrams_total{${web}}`, 72],
   [`sluice_service_refused_total{${web}}`, 73],
   [`sluice_service_affinity_total{${web}}`, 74],
+  [`sluice_service_unremembered_total{${web}}`, 75],
   [
     'sluice_service_refused_total{namespace="shop",name="web",port="http",protocol="TCP",family="IPv6"}',
     5,
