@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { type Affinity, affinityCodec, affinityKeyCodec } from "../../bpf/build/layout.ts";
 import { netnsPath } from "../harness/netns.ts";
 import type { TestPod } from "../harness/pod.ts";
+import { until } from "../harness/until.ts";
 import { ask, tally } from "./ask.ts";
 import { type EndpointSpec, type ServiceSpec, tcp, udp } from "./manifests.ts";
 import { ServedNode } from "./served_node.ts";
@@ -210,8 +211,18 @@ describe("ClientIP session affinity", () => {
     let heir: ServiceSpec;
     let remembered: Affinity;
     let held: number;
+    /** Indices are given out again once a grace period has passed. */
+    const othersAreReclaimed = () =>
+      until(
+        async () => {
+          const { services, backends } = (await served.agent.status()).sync;
+          return services === 6 && backends === 24;
+        },
+        { deadlineMs: 10_000, describe: "only the six ports of sticky to hold indices" },
+      );
 
     beforeEach(async () => {
+      await othersAreReclaimed();
       const first = {
         name: "first",
         ip4: "10.96.3.10",
@@ -226,6 +237,7 @@ describe("ClientIP session affinity", () => {
       remembered = entry.read();
       held = (await served.servicePort("first", "tcp-80", "IPv4")).index;
       await served.remove("first");
+      await othersAreReclaimed();
     });
     afterEach(() => served.remove("heir"));
 

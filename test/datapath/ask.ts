@@ -13,7 +13,7 @@ export async function ask(
   return outcome.ok ? { backend: outcome.backend, peer: outcome.peer } : outcome.errno;
 }
 
-/** How often each pod answered `count` connections or, for UDP, sockets. */
+/** How often each pod answered `count` connections or, for UDP, sockets. The first has to succeed. */
 export async function tally(
   from: Site,
   protocol: "tcp" | "udp",
@@ -21,8 +21,10 @@ export async function tally(
   port: number,
   count: number,
 ): Promise<Readonly<Record<string, number>>> {
-  const tallied: Record<string, number> = {};
-  for (const outcome of await attempt(from, { protocol, address, port }, { count })) {
+  const first = await ask(from, protocol, address, port);
+  if (typeof first === "string") throw new Error(`${protocol} to ${address}:${port}: ${first}`);
+  const tallied: Record<string, number> = { [first.backend]: 1 };
+  for (const outcome of await attempt(from, { protocol, address, port }, { count: count - 1 })) {
     const who = outcome.ok ? outcome.backend : outcome.errno;
     tallied[who] = (tallied[who] ?? 0) + 1;
   }

@@ -4,7 +4,7 @@ import { startLoad } from "../harness/load.ts";
 import type { TestPod } from "../harness/pod.ts";
 import { tcp, udp } from "./manifests.ts";
 import { ServedNode } from "./served_node.ts";
-import { Sockets } from "./sockets.ts";
+import { type RemoteSocket, Sockets } from "./sockets.ts";
 
 const places = 65_536;
 /** VIP number n of the Service that all VIPs of this suite belong to. */
@@ -70,14 +70,23 @@ describe("a socket that speaks to a ClusterIP", () => {
     const twin = vip(110);
 
     for (const protocol of ["tcp", "udp"] as const) {
-      it(`sees the ClusterIP as its ${protocol} peer (PF-22)`, async () => {
+      /** Connected through the ClusterIP to the pod, and not only so in name. */
+      const connected = async (): Promise<RemoteSocket> => {
         const socket = await sockets.connected(protocol, vip(1), 80);
+        expect(await answer(socket)).toBe("one");
+        return socket;
+      };
+      const answer = async (socket: RemoteSocket): Promise<string> =>
+        (await (protocol === "udp" ? socket.request() : socket.receive())).backend;
+
+      it(`sees the ClusterIP as its ${protocol} peer (PF-22)`, async () => {
+        const socket = await connected();
         expect(await socket.peer()).toBe(shown(vip(1), 80));
         await socket.close();
       });
 
       it(`sees the pod's own address once its ${protocol} socket is connected to that`, async () => {
-        const socket = await sockets.connected(protocol, vip(1), 80);
+        const socket = await connected();
         expect(await socket.peer()).toBe(shown(vip(1), 80));
         await socket.disconnect();
         await socket.connect(`${prefix}${backend[key]}`, 8080);
@@ -86,9 +95,10 @@ describe("a socket that speaks to a ClusterIP", () => {
       });
 
       it(`sees the other ClusterIP once its ${protocol} socket is connected to that`, async () => {
-        const socket = await sockets.connected(protocol, vip(1), 80);
+        const socket = await connected();
         await socket.disconnect();
         await socket.connect(vip(2), 80);
+        expect(await answer(socket)).toBe("one");
         expect(await socket.peer()).toBe(shown(vip(2), 80));
         await socket.close();
       });
