@@ -92,7 +92,10 @@ export class Api {
   }
 
   setPodReady(name: string, ready: boolean): Promise<V1Pod> {
-    const conditions = [{ type: "Ready", status: ready ? "True" : "False" }];
+    // The controller passes this time on as the time of the endpoint's change.
+    const lastTransitionTime = new Date();
+    const status = ready ? "True" : "False";
+    const conditions = [{ type: "Ready", status, lastTransitionTime }];
     return this.patchPodStatus(name, { conditions });
   }
 

@@ -44,7 +44,7 @@ export class ClusterPod {
       phase: "Running",
       podIP: pod.ip4,
       podIPs: [{ ip: pod.ip4 }, { ip: pod.ip6 }],
-      conditions: [{ type: "Ready", status: "True" }],
+      conditions: [{ type: "Ready", status: "True", lastTransitionTime: new Date() }],
     });
     return new ClusterPod(api, pod);
   }
