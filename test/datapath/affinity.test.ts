@@ -129,6 +129,22 @@ describe("ClientIP session affinity", () => {
     }
   });
 
+  it("holds among this node's pods where the internal traffic policy is Local (KP-28)", async () => {
+    const local: ServiceSpec = {
+      ...sticky,
+      name: "local",
+      ip4: "10.96.3.2",
+      ip6: "fd00:96::3:2",
+      ports: [tcp(80, 8080)],
+      internalTrafficPolicy: "Local",
+      endpoints: backends.map((each) => ({ ...each, nodeName: served.node.name })),
+    };
+    await served.publish(local);
+    const counts = await tally(client, "tcp", "10.96.3.2", 80, 30);
+    expect(Object.values(counts)).toEqual([30]);
+    await served.remove("local");
+  });
+
   it("ends when no connection came for longer than its timeout (KP-28)", async () => {
     const first = await chosen();
     using entry = await entryOf(client);

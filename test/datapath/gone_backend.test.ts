@@ -155,6 +155,31 @@ describe("when the backend of a UDP socket goes", () => {
     await unconnected.close();
   });
 
+  it("it stays where the internal traffic policy is Local as well (KP-10, PF-23)", async () => {
+    const local: ServiceSpec = {
+      ...service,
+      name: "local",
+      ip4: "10.96.4.2",
+      ip6: "fd00:96::4:2",
+      internalTrafficPolicy: "Local",
+      endpoints: [one, two].map((pod) => ({ pod, nodeName: served.node.name })),
+    };
+    await served.publish(local);
+    const socket = await sockets.connected("udp", "fd00:96::4:2", 80);
+    const { backend: held } = await socket.request();
+    const unconnected = await sockets.open("udp", 4);
+    const { backend: kept } = await unconnected.requestFrom("10.96.4.2", 80);
+    // The hunt that this starts walks over every socket.
+    const doomed = await connected(vip4);
+    await turnTo(two);
+    await expect(doomed.receive()).rejects.toMatchObject(gone);
+    for (let n = 0; n < 12; n++) {
+      expect(await socket.request()).toMatchObject({ backend: held });
+      expect(await unconnected.requestFrom("10.96.4.2", 80)).toMatchObject({ backend: kept });
+    }
+    for (const each of [socket, unconnected, doomed]) await each.close();
+  });
+
   describe("and there are several", () => {
     let backends: EndpointSpec[];
 
