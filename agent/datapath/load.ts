@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import {
   ArgumentError,
+  BpfError,
   BpfMap,
   type BpfObject,
   isPermission,
@@ -51,16 +52,31 @@ export function load(objectPath: string, pins: Pins, sizes: MapSizes): Loaded {
     } catch (error) {
       const refused = refusedPart(error, variant);
       if (refused === undefined) throw loadError(objectPath, error);
-      refusals.set(refused, error instanceof VerifierError ? error.summary : String(error));
+      refusals.set(refused, reasonOf(error));
     }
   }
 }
 
-/** Which optional part the verifier's complaint can be about; undefined: none is left to give up. */
+/** Which optional part the complaint can be about; undefined: none is left to give up. */
 function refusedPart(error: unknown, variant: Variant): keyof Variant | undefined {
+  if (isAboutIterator(error)) return variant.staleSockets ? "staleSockets" : undefined;
   if (!(error instanceof VerifierError)) return undefined;
-  if (error.program === ITERATOR) return variant.staleSockets ? "staleSockets" : undefined;
   return variant.setRetval ? "setRetval" : undefined;
+}
+
+/**
+ * Where the kernel has no BTF, or none of the iterator, libbpf does not even ask the verifier and
+ * names no program. It may complain of something else; then so it will without the iterator.
+ */
+function isAboutIterator(error: unknown): boolean {
+  if (error instanceof VerifierError) return error.program === ITERATOR;
+  if (!(error instanceof BpfError) || isPermission(error)) return false;
+  return error.operation === "object.load";
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof VerifierError) return error.summary;
+  return error instanceof Error ? error.message : String(error);
 }
 
 function featuresOf(refusals: ReadonlyMap<keyof Variant, string>): FeatureReport[] {
@@ -91,7 +107,8 @@ function loadVariant(
   sizes: MapSizes,
   variant: Variant,
 ): { readonly object: LoadedObject; readonly adopted: readonly string[] } {
-  const object = openObject(objectPath);
+  // Only the iterator is fitted to the kernel's types: without it any BTF spares libbpf the search.
+  const object = openObject(objectPath, variant.staleSockets ? {} : { btfCustomPath: objectPath });
   const pinned: BpfMap[] = [];
   try {
     object.setGlobal("has_set_retval", variant.setRetval ? 1 : 0);

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BpfMap } from "libbpf-ts";
 import type { ServiceReport } from "../../agent/datapath/report.ts";
-import { TestAgent } from "../harness/agent.ts";
+import { type AgentOptions, TestAgent } from "../harness/agent.ts";
 import { ownPrefix } from "../harness/leftovers.ts";
 import { Network } from "../harness/network.ts";
 import type { TestNode } from "../harness/node.ts";
@@ -23,6 +23,8 @@ const publishMs = 10_000;
 export interface ServedNodeOptions {
   /** Of the agent. */
   readonly flags?: readonly string[];
+  /** Of the agent's processes: the program and its first arguments. */
+  readonly command?: NonNullable<AgentOptions["command"]>;
   /** Where the node is to stand; default in a network of its own. */
   readonly network?: Network;
 }
@@ -49,12 +51,12 @@ export class ServedNode implements AsyncDisposable {
     this.#ownsNetwork = owns;
   }
 
-  static async start({ flags = [], network }: ServedNodeOptions = {}): Promise<ServedNode> {
+  static async start({ network, ...options }: ServedNodeOptions = {}): Promise<ServedNode> {
     const ground = network ?? (await Network.create());
     try {
       const node = await ground.makeNode(`node-${ground.nodes.length + 1}`);
       const folder = await mkdtemp(join(tmpdir(), `${ownPrefix}manifests-`));
-      const agent = await TestAgent.start({ node, source: { folder }, flags });
+      const agent = await TestAgent.start({ node, source: { folder }, ...options });
       return new ServedNode(node, agent, folder, ground, network === undefined);
     } catch (error) {
       if (network === undefined) await ground[Symbol.asyncDispose]();
