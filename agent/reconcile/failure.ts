@@ -19,12 +19,12 @@ type SizedMap = "services" | "backends" | "slots" | "frontends";
 const flagOf: Readonly<Record<SizedMap, string>> = {
   services: "--max-services",
   backends: "--max-endpoints",
-  slots: "--max-endpoints",
+  slots: "--max-slots",
   frontends: "--max-frontends",
 };
 
 export function mapFull(key: string, map: SizedMap, capacity: number): ServiceFailure {
-  const message = `the map ${map} has no room left in its ${capacity} entries: raise ${flagOf[map]}`;
+  const message = `the map ${map} has no room left in its ${capacity} entries: raise ${flagOf[map]}, which takes effect after "sluice cleanup"`;
   return { key, code: "full", message };
 }
 

@@ -181,7 +181,8 @@ describe("a map that is full", () => {
     expect((await small.status()).failures).toMatchObject([
       {
         service: "default/second:/TCP/IPv4",
-        message: "the map services has no room left in its 1 entries: raise --max-services",
+        message:
+          'the map services has no room left in its 1 entries: raise --max-services, which takes effect after "sluice cleanup"',
       },
     ]);
     expect(await bad.ask("10.96.2.1")).toBe("web");

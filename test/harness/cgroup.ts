@@ -36,7 +36,7 @@ export async function cgroupProcesses(path: string): Promise<readonly number[]> 
   return text.split("\n").filter(Boolean).map(Number);
 }
 
-async function killAll(path: string): Promise<boolean> {
+async function killAll(path: string): Promise<void> {
   const pids = await cgroupProcesses(path);
   for (const pid of pids) {
     try {
@@ -45,7 +45,6 @@ async function killAll(path: string): Promise<boolean> {
       // It ended between the reading and the signal.
     }
   }
-  return pids.length === 0;
 }
 
 /** Kills what runs in the cgroup and below, and removes it. An absent cgroup is no error. */
@@ -54,13 +53,15 @@ export async function removeCgroup(path: string): Promise<void> {
   for (const entry of entries) {
     if (entry.isDirectory()) await removeCgroup(join(path, entry.name));
   }
-  await until(() => killAll(path), {
+  // The last process leaves the list a moment before the kernel lets go of the cgroup, and one that
+  // was just being started may still join it: every attempt kills first.
+  const removed = async () => {
+    await killAll(path);
+    await ifPresent(rmdir(path), undefined);
+    return true;
+  };
+  await until(removed, {
     deadlineMs: 10_000,
-    describe: `the processes in ${path} to end`,
-  });
-  // The last process leaves the list a moment before the kernel lets go of the cgroup.
-  await until(() => ifPresent(rmdir(path), undefined).then(() => true), {
-    deadlineMs: 10_000,
-    describe: `${path} to be removable`,
+    describe: `the processes in ${path} to end and the cgroup to go`,
   });
 }

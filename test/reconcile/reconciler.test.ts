@@ -153,7 +153,8 @@ describe("a map that is full (PF-08)", () => {
       {
         key: "default/big:/TCP/IPv4",
         code: "full",
-        message: "the map backends has no room left in its 2 entries: raise --max-endpoints",
+        message:
+          'the map backends has no room left in its 2 entries: raise --max-endpoints, which takes effect after "sluice cleanup"',
       },
     ]);
   });
@@ -162,7 +163,7 @@ describe("a map that is full (PF-08)", () => {
     const { reconciler } = await start({ slots: 1 });
     const { failures } = reconciler.apply([web("10.1.0.1:80", "10.1.0.2:80")]);
     expect(failures.map(({ message }) => message)).toEqual([
-      "the map slots has no room left in its 1 entries: raise --max-endpoints",
+      'the map slots has no room left in its 1 entries: raise --max-slots, which takes effect after "sluice cleanup"',
     ]);
     expect(reconciler.usage.services.entries).toBe(0);
     expect(reconciler.usage.backends.entries).toBe(0);
