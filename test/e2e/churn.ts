@@ -1,6 +1,7 @@
 import type { V1EndpointSlice } from "@kubernetes/client-node";
 import type { Api } from "../controlplane/api.ts";
 import { monotonicNs } from "../harness/load.ts";
+import type { TestNode } from "../harness/node.ts";
 
 /** Servers that take turns; all of them serve all the time, whether they are endpoints or not. */
 export interface Server {
@@ -8,9 +9,21 @@ export interface Server {
   readonly address: string;
 }
 
+/** Starts pods that serve TCP and UDP at each port that a replacement may name. */
+export const startServers = (node: TestNode, count: number): Promise<readonly Server[]> =>
+  Promise.all(
+    Array.from({ length: count }, async (_, index) => {
+      const pod = await node.makePod(`server-${index}`);
+      await pod.serve({ tcp: ports, udp: ports });
+      return { name: pod.name, address: pod.ip4 };
+    }),
+  );
+
 /** One replacement of all endpoints. Times are nanoseconds of CLOCK_MONOTONIC. */
 export interface Replacement {
   readonly servers: readonly Server[];
+  /** Of all of them. */
+  readonly port: number;
   /** Before the update went out to the API server. */
   readonly sentAt: number;
   /** When the API server had answered that it holds. */
@@ -19,6 +32,8 @@ export interface Replacement {
 
 const namespace = "default";
 const perTurn = 2;
+/** Taken in turn as well: no two replacements of the same seconds look alike in the maps. */
+const ports = Array.from({ length: 25 }, (_, index) => 8_000 + index);
 
 /** Replaces the endpoints of a Service without a selector by the next two servers, again and again. */
 export class Churn {
@@ -39,8 +54,8 @@ export class Churn {
   async begin(): Promise<string> {
     const { spec } = await this.#api.createService(this.service, {
       ports: [
-        { name: "tcp", protocol: "TCP", port: 80, targetPort: 8080 },
-        { name: "udp", protocol: "UDP", port: 80, targetPort: 8080 },
+        { name: "tcp", protocol: "TCP", port: 80 },
+        { name: "udp", protocol: "UDP", port: 80 },
       ],
     });
     await this.#replace((body) =>
@@ -67,20 +82,22 @@ export class Churn {
   }
 
   async #replace(send: (body: V1EndpointSlice) => Promise<unknown>): Promise<void> {
-    const first = (this.replacements.length * perTurn) % this.#servers.length;
+    const turn = this.replacements.length;
+    const first = (turn * perTurn) % this.#servers.length;
     const servers = this.#servers.slice(first, first + perTurn);
+    const port = ports[turn % ports.length] as number;
     const sentAt = monotonicNs();
-    await send(this.#slice(servers));
-    this.replacements.push({ servers, sentAt, answeredAt: monotonicNs() });
+    await send(this.#slice(servers, port));
+    this.replacements.push({ servers, port, sentAt, answeredAt: monotonicNs() });
   }
 
-  #slice(servers: readonly Server[]): V1EndpointSlice {
+  #slice(servers: readonly Server[], port: number): V1EndpointSlice {
     return {
       metadata: { name: this.service, labels: { "kubernetes.io/service-name": this.service } },
       addressType: "IPv4",
       ports: [
-        { name: "tcp", protocol: "TCP", port: 8080 },
-        { name: "udp", protocol: "UDP", port: 8080 },
+        { name: "tcp", protocol: "TCP", port },
+        { name: "udp", protocol: "UDP", port },
       ],
       endpoints: servers.map(({ address }) => ({ addresses: [address] })),
     };

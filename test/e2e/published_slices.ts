@@ -7,7 +7,8 @@ import { monotonicNs } from "../harness/load.ts";
 
 /** What the programs choose from, read at once. Times are nanoseconds of CLOCK_MONOTONIC. */
 export interface Reading {
-  readonly addresses: readonly string[];
+  /** ADDRESS:PORT */
+  readonly endpoints: readonly string[];
   /** The slice was published before. */
   readonly at: number;
 }
@@ -33,9 +34,13 @@ export class PublishedSlices implements Disposable {
     const word = this.#services.cluster(service);
     const { offset, count } = unpackSlice(word);
     const indices = this.#slots.slice(offset, offset + count);
-    const addresses = Array.from(indices, (index) => addressText(this.#backends.address(index), 0));
+    const endpoints = Array.from(indices, (index) => this.#endpoint(index));
     const at = monotonicNs();
-    return this.#services.cluster(service) === word ? { addresses, at } : undefined;
+    return this.#services.cluster(service) === word ? { endpoints, at } : undefined;
+  }
+
+  #endpoint(index: number): string {
+    return `${addressText(this.#backends.address(index), 0)}:${this.#backends.port(index)}`;
   }
 
   [Symbol.dispose](): void {

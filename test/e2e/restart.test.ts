@@ -4,7 +4,7 @@ import { Cluster } from "../harness/cluster.ts";
 import { type Load, startLoad } from "../harness/load.ts";
 import type { TestNode } from "../harness/node.ts";
 import { until } from "../harness/until.ts";
-import { Churn, type Server } from "./churn.ts";
+import { Churn, startServers } from "./churn.ts";
 
 const protocols = ["tcp", "udp"] as const;
 
@@ -19,7 +19,7 @@ describe("an agent that is killed", () => {
   beforeAll(async () => {
     cluster = await Cluster.start();
     node = await cluster.addNode("a");
-    const servers = await Promise.all(Array.from({ length: 12 }, startServer));
+    const servers = await startServers(node, 12);
     steady = new Churn(cluster.api, "steady", servers);
     churned = new Churn(cluster.api, "churned", servers);
     const addresses = [await steady.begin(), await churned.begin()];
@@ -38,12 +38,6 @@ describe("an agent that is killed", () => {
     await agent?.[Symbol.asyncDispose]();
     await cluster?.[Symbol.asyncDispose]();
   });
-
-  async function startServer(_: unknown, index: number): Promise<Server> {
-    const pod = await node.makePod(`server-${index}`);
-    await pod.serve({ tcp: [8080], udp: [8080] });
-    return { name: pod.name, address: pod.ip4 };
-  }
 
   /** Kills the agent, goes on while connections are made without it, and starts it again. */
   async function restart(meanwhile: () => Promise<unknown> = async () => {}): Promise<void> {

@@ -5,10 +5,14 @@ import { Timeline } from "./timeline.ts";
 
 const turn = (server: string, sentAt: number): Replacement => ({
   servers: [{ name: server, address: `address of ${server}` }],
+  port: sentAt,
   sentAt,
   answeredAt: sentAt + 1,
 });
-const read = (server: string, at: number) => ({ addresses: [`address of ${server}`], at });
+const read = (server: string, port: number, at: number) => ({
+  endpoints: [`address of ${server}:${port}`],
+  at,
+});
 const connect = (backend: string, at: number, latencyNs = 1): Success => ({
   ok: true,
   at,
@@ -22,10 +26,15 @@ const connect = (backend: string, at: number, latencyNs = 1): Success => ({
 
 describe("a timeline of replacements", () => {
   const timeline = new Timeline([turn("a", 10), turn("b", 20), turn("c", 30), turn("a", 40)]);
-  for (const reading of [read("a", 12), read("b", 25), read("b", 26), read("?", 30)]) {
+  for (const reading of [
+    read("a", 10, 12),
+    read("b", 20, 25),
+    read("b", 20, 26),
+    read("b", 30, 30),
+  ]) {
     timeline.note(reading);
   }
-  timeline.note(read("a", 45));
+  timeline.note(read("a", 40, 45));
 
   it("tells from the answer to the first sight how long each took, seen or skipped", () => {
     expect(timeline.latenciesNs()).toEqual([1, 4, 14, 4]);

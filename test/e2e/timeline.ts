@@ -17,7 +17,7 @@ export interface Stale {
   readonly goneForNs: number;
 }
 
-/** Which replacement stood in the maps when. Replacements repeat in turn, readings come in order. */
+/** Which replacement stood in the maps when. Readings come in order. */
 export class Timeline {
   readonly #replacements: readonly Replacement[];
   readonly #seen: Seen[] = [];
@@ -32,11 +32,10 @@ export class Timeline {
   }
 
   /** The first replacement from the last one on that has these endpoints; others are passed over. */
-  note({ addresses, at }: Reading): void {
-    const wanted = addresses.toSorted().join();
+  note({ endpoints, at }: Reading): void {
+    const wanted = endpoints.toSorted().join();
     for (let index = this.#last; index < this.#replacements.length; index++) {
-      const held = this.#replacements[index]?.servers.map(({ address }) => address);
-      if (held?.toSorted().join() !== wanted) continue;
+      if (endpointsOf(this.#replacements[index] as Replacement) !== wanted) continue;
       if (index !== this.#seen.at(-1)?.index) this.#seen.push({ index, at });
       return;
     }
@@ -110,3 +109,9 @@ export class Timeline {
     return ages;
   }
 }
+
+const endpointsOf = ({ servers, port }: Replacement): string =>
+  servers
+    .map(({ address }) => `${address}:${port}`)
+    .toSorted()
+    .join();
