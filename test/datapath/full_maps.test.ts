@@ -44,7 +44,7 @@ describe("a full map", () => {
       describe: `web-${n} to be served`,
     });
   const message = (map: string, entries: number, flag: string) =>
-    `the map ${map} has no room left in its ${entries} entries: raise ${flag}`;
+    `the map ${map} has no room left in its ${entries} entries: raise ${flag}, which takes effect after "sluice cleanup"`;
 
   it("of services names the Service left out, serves the rest, and takes it in later", async () => {
     await start("--max-services=2");
@@ -125,6 +125,25 @@ describe("a full map", () => {
     await served.remove("web-2");
     await serves(3);
     expect(await failures()).toEqual([]);
+  });
+
+  it("of slots names the Service left out, serves the rest, and takes it in later", async () => {
+    await start("--max-slots=16");
+    await served.publish(service(1));
+    await served.publish(service(2, filler(8)));
+    await writeService(served.folder, service(3, [endpoint, ...filler(4)]));
+    const [failure] = await failing(1);
+    expect(failure).toMatchObject({
+      service: "default/web-3:tcp-80/TCP/IPv4",
+      message: message("slots", 16, "--max-slots"),
+    });
+    expect(await ask(client, "tcp", address(1), 80)).toMatchObject({ backend: "one" });
+    await served.remove("web-2");
+    await until(async () => (await failures()).length === 0, {
+      deadlineMs: 15_000,
+      describe: "web-3 to find room",
+    });
+    expect((await served.servicePort("web-3", "tcp-80", "IPv4")).cluster).toHaveLength(5);
   });
 
   it("of clients with affinity forgets the one seen longest ago, and refuses nobody", async () => {

@@ -1,6 +1,6 @@
-import { readdirSync } from "node:fs";
+import { readdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
-import { BpfLink } from "libbpf-ts";
+import { BpfLink, createMap } from "libbpf-ts";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { startLoad } from "../harness/load.ts";
 import type { TestPod } from "../harness/pod.ts";
@@ -194,5 +194,26 @@ describe("when the agent is killed", () => {
     state.update(key, ours);
     await served.agent.begin();
     expect(await everyKind()).toEqual(allServed);
+  });
+
+  it("a pinned map of another shape is refused by its name, and nothing is lost", async () => {
+    await served.agent.kill();
+    const path = join(served.agent.pinPath, "maps/affinities");
+    renameSync(path, `${path}-kept`);
+    using other = createMap({ type: "lru_hash", keySize: 8, valueSize: 8, maxEntries: 16 });
+    other.pin(path);
+    const child = served.agent.launch();
+    expect(await child.exited).toMatchObject({ code: 1 });
+    expect(child.stderr).toContain(path);
+    expect(child.stderr).toMatch(/another layout: .*sluice cleanup.*--pin-path/);
+    expect(await everyKind()).toEqual(allServed);
+    renameSync(`${path}-kept`, path);
+    await served.agent.begin();
+    expect((await served.agent.status()).sync.writes).toMatchObject({
+      frontends: 0,
+      services: 0,
+      slots: 0,
+      backends: 0,
+    });
   });
 });

@@ -110,7 +110,7 @@ describe("a ClusterIP", () => {
 
   it("spreads connections evenly over its pods (KP-30)", async () => {
     for (const address of ["10.96.0.20", "fd00:96::20"]) {
-      const counts = await tally(client, "tcp", address, 80, 3_000);
+      const counts = await tally(client, "tcp", address, 80, 10_000);
       expect(Object.keys(counts).sort()).toEqual(["one", "three", "two"]);
       // Chi-square with two degrees of freedom: above 27.6 one fair run in a million.
       expect(chiSquare(Object.values(counts))).toBeLessThan(27.6);
