@@ -1,20 +1,21 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { buildDatapathImage, type DatapathImage, reportFrom } from "./datapath.ts";
+import { buildDatapathImage } from "./datapath.ts";
 import type { Report } from "./guest/report.ts";
 import { chosenKernels } from "./kernels.ts";
+import { type ReportImage, reportFrom } from "./report.ts";
 
-let image: DatapathImage;
+let image: ReportImage;
 beforeAll(async () => {
   image = await buildDatapathImage();
 });
-afterAll(() => image.remove());
+afterAll(() => image?.remove());
 
 describe.each(chosenKernels())("on kernel $name", (kernel) => {
   const isFloor = kernel.name === "5.10";
   let report: Report;
 
   beforeAll(async () => {
-    report = await reportFrom(kernel, image);
+    report = await reportFrom<Report>(kernel, image);
   });
 
   it("runs the kernel that was asked for", () => {
