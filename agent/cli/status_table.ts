@@ -9,7 +9,7 @@ export function statusTable(status: AgentStatus): string {
 function overview({ version, node, kernelRelease, uptimeSeconds, ...rest }: AgentStatus): string {
   const { source, datapath, sync } = rest;
   const { p50Microseconds, p99Microseconds, maxMicroseconds } = sync.publishLatency;
-  const { frontends, services, slots, backends } = sync.writes;
+  const { frontends, services, slots, backends, names } = sync.writes;
   return fields([
     ["Agent", `sluice ${version}, up ${duration(uptimeSeconds)}`],
     ["Node", `${node.name}${node.zone === null ? "" : `, zone ${node.zone}`}`],
@@ -29,7 +29,7 @@ function overview({ version, node, kernelRelease, uptimeSeconds, ...rest }: Agen
     ],
     [
       "Written",
-      `${frontends} frontends, ${services} services, ${slots} slots, ${backends} backends`,
+      `${frontends} frontends, ${services} services, ${slots} slots, ${backends} backends, ${names} names`,
     ],
     ["Stale sockets", `${sync.staleSocketsDestroyed} destroyed`],
   ]);

@@ -77,6 +77,7 @@ export interface WriteCounts {
   readonly services: number;
   readonly slots: number;
   readonly backends: number;
+  readonly names: number;
 }
 
 export interface FailureDump {

@@ -186,7 +186,7 @@ describe("sluice status", () => {
     Programmed:     41 Service ports, 42 frontends, 43 backends
     Published:      2026-01-02T04:06:01.000Z
     Latency:        p50 80 µs, p99 400 µs, max 900 µs
-    Written:        51 frontends, 52 services, 53 slots, 54 backends
+    Written:        51 frontends, 52 services, 53 slots, 54 backends, 55 names
     Stale sockets:  61 destroyed
 
     RESOURCE         SYNCED   OBJECTS   LISTS   LAST EVENT                 ERROR

@@ -51,7 +51,7 @@ export const status: AgentStatus = {
     lastPublishedAt: "2026-01-02T04:06:01.000Z",
     publishLatency: { p50Microseconds: 80, p99Microseconds: 400, maxMicroseconds: 900 },
     pendingRetries: 1,
-    writes: { frontends: 51, services: 52, slots: 53, backends: 54 },
+    writes: { frontends: 51, services: 52, slots: 53, backends: 54, names: 55 },
     staleSocketsDestroyed: 61,
   },
   failures: [
