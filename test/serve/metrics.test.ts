@@ -46,7 +46,7 @@ const quiet: AgentStatus = {
     frontends: 0,
     backends: 0,
     pendingRetries: 0,
-    writes: { frontends: 0, services: 0, slots: 0, backends: 0 },
+    writes: { frontends: 0, services: 0, slots: 0, backends: 0, names: 1 },
     staleSocketsDestroyed: 0,
   },
   failures: [],
