@@ -114,6 +114,22 @@ describe("the launcher", () => {
     });
   });
 
+  it("starts the agent, and nothing else, with what keeps its memory small", async () => {
+    writeFileSync(
+      join(folder, "agent/main.ts"),
+      "console.log(...process.execArgv, process.env.MALLOC_ARENA_MAX, ...process.argv.slice(2));\n",
+    );
+    const sluice = join(folder, "agent/bin/sluice.js");
+    const { out, err } = await run(process.execPath, ["--no-warnings", sluice, "agent", "-x"]);
+    expect([out, err]).toEqual([
+      "--no-warnings --max-semi-space-size=1 --optimize-for-size 1 agent -x\n",
+      "",
+    ]);
+    expect((await launch()).out).toBe("undefined a b\n");
+    const set = await run(process.execPath, [sluice, "agent"], { MALLOC_ARENA_MAX: "4" });
+    expect(set.out).toBe("--max-semi-space-size=1 --optimize-for-size 4 agent\n");
+  });
+
   it("goes over to the package's own Node where it was started by an older one", async () => {
     writeFileSync(
       join(folder, "agent/main.ts"),
