@@ -55,6 +55,19 @@ static __always_inline bool select_random(const __u64 *slice, struct choice *cho
 	return select_at(offset + (__u32)(((__u64)bpf_get_prandom_u32() * count) >> 32), choice);
 }
 
+/* The slice that internalTrafficPolicy names, as a flag of the backends in it (KP-10). */
+static __always_inline __u16 slice_flag_of(const struct service *service)
+{
+	return service->flags & SERVICE_INTERNAL_LOCAL ? BACKEND_IN_LOCAL : BACKEND_IN_CLUSTER;
+}
+
+static __always_inline bool select_by_policy(const struct service *service, struct choice *choice)
+{
+	if (service->flags & SERVICE_INTERNAL_LOCAL)
+		return select_random(&service->local, choice);
+	return select_random(&service->cluster, choice);
+}
+
 /* Whether what was remembered of a backend still holds: same record, and still in the slice. */
 static __always_inline struct backend *live_backend(__u32 index, __u32 generation, __u32 service,
 						    __u16 slice_flag)

@@ -93,7 +93,7 @@ describe("the programs are loaded", () => {
   });
 
   it("not at all where more is missing, which the error names", async () => {
-    const object = await objectWith(iteratesNothing, withoutHelper("bpf_sk_storage_delete"));
+    const object = await objectWith(iteratesNothing, withoutHelper("bpf_get_netns_cookie"));
     let refusal: unknown;
     try {
       load(object, pins, {}).object.close();
