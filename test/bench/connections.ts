@@ -126,10 +126,7 @@ async function prepare(
 }
 
 async function startServer(pod: TestPod, path: string) {
-  const server = pod.start("sh", [
-    "-c",
-    `sleep infinity | ${path} server 1 ${ENDPOINTS} ${pod.ip4}`,
-  ]);
+  const server = pod.start(path, ["server", "1", `${ENDPOINTS}`, pod.ip4]);
   await server.printed("ready");
   return server;
 }

@@ -3,7 +3,7 @@
  * What a Service costs a connection, side by side with the direct one, in interleaved turns.
  *
  *   latency server CPU PORTS ADDRESS...
- *       echoes on every address, ports 9000 up to 9000 + PORTS - 1, TCP and UDP, until stdin ends.
+ *       echoes on every address, ports 9000 up to 9000 + PORTS - 1, TCP and UDP, until it is killed.
  *   latency client CPU MODE ROUNDS OPERATIONS CGROUP TARGETS [CGROUP TARGETS]...
  *       MODE is connect, crr, tcp_rr or udp_rr. Each pair is a side: a process of its own in that
  *       cgroup, and a file with an ADDRESS PORT per line. In each round every side has two turns of
@@ -77,7 +77,7 @@ static struct target target_of(const char *text, int port)
 }
 
 /* The server: one epoll loop; the low two bits of the data tell what a descriptor is. */
-enum kind { LISTENER, CONNECTION, DATAGRAM, INPUT };
+enum kind { LISTENER, CONNECTION, DATAGRAM };
 
 static void watch(int epoll, int fd, enum kind kind)
 {
@@ -135,7 +135,7 @@ static void echo_datagram(int fd)
 		sendto(fd, bytes, n, 0, (void *)&from, length);
 }
 
-static int server(int argc, char **argv)
+static void server(int argc, char **argv)
 {
 	int epoll = epoll_create1(0);
 	int ports = atoi(argv[1]);
@@ -148,7 +148,6 @@ static int server(int argc, char **argv)
 
 			serve_on(epoll, &t);
 		}
-	watch(epoll, 0, INPUT);
 	puts("ready");
 	fflush(stdout);
 	for (;;) {
@@ -156,7 +155,6 @@ static int server(int argc, char **argv)
 
 		for (int i = 0; i < n; i++) {
 			int fd = events[i].data.u64 >> 2;
-			char byte;
 
 			switch (events[i].data.u64 & 3) {
 			case LISTENER:
@@ -168,9 +166,6 @@ static int server(int argc, char **argv)
 			case DATAGRAM:
 				echo_datagram(fd);
 				break;
-			case INPUT:
-				if (read(0, &byte, 1) <= 0)
-					return 0;
 			}
 		}
 	}
@@ -454,7 +449,7 @@ int main(int argc, char **argv)
 
 	setrlimit(RLIMIT_NOFILE, &files);
 	if (argc >= 5 && !strcmp(argv[1], "server"))
-		return server(argc - 2, argv + 2);
+		server(argc - 2, argv + 2);
 	if (argc >= 8 && argc % 2 == 0 && !strcmp(argv[1], "client"))
 		return client(argc - 2, argv + 2);
 	fprintf(stderr, "usage: latency server CPU PORTS ADDRESS... | latency client CPU MODE ROUNDS "
