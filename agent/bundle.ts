@@ -22,8 +22,63 @@ const objects = globSync(join(root, "bpf/build/*.bpf.o"));
 /** Of a bundled file's path, the part that names its package. */
 const packageFolder = /^.*node_modules\/(?:@[^/]+\/)?[^/]+/;
 
-/** Parts of client-node by which one makes requests, and what they bring: sluice makes its own. */
-const unreached = /^(undici|\.\/gen\/index\.js|\.\/middleware\.js)$/;
+/** By importer, the modules that it names and that nothing here gets to use: requests, most of all. */
+const unreached = [
+  {
+    importer: /client-node\/dist\/config\.js$/,
+    modules: /^(undici|socks|\.\/gen\/index\.js|\.\/middleware\.js)$/,
+  },
+  { importer: /prom-client\/index\.js$/, modules: /^\.\/lib\/(cluster|pushgateway)$/ },
+];
+
+/** Puts nothing in their place. They would be most of the bundle, and of its weight in memory. */
+const withoutUnreached: Plugin = {
+  name: "without-unreached",
+  setup: ({ onResolve, onLoad }) => {
+    const namespace = "unreached";
+    for (const { importer, modules } of unreached) {
+      onResolve({ filter: modules }, (found) =>
+        importer.test(found.importer) ? { path: found.path, namespace } : undefined,
+      );
+    }
+    onLoad({ filter: /./, namespace }, () => ({ contents: "module.exports = {};" }));
+  },
+};
+
+/**
+ * Has Node's `http` required where it is imported. An import reads every export of a module once, and
+ * among those of `http` is WebSocket, which brings in Node's own undici: 12 MB for nobody.
+ */
+const requiringHttp: Plugin = {
+  name: "requiring-http",
+  setup: ({ onResolve, onLoad }) => {
+    const namespace = "required";
+    onResolve({ filter: /^(node:)?http$/ }, ({ kind }) =>
+      kind === "import-statement" ? { path: "node:http", namespace } : { external: true },
+    );
+    onLoad({ filter: /./, namespace }, ({ path }) => ({
+      contents: `module.exports = require("${path}");`,
+    }));
+  },
+};
+
+/** Loads what speaks to SOCKS proxies when a kubeconfig names one: 5 MB. */
+const deferringSocks: Plugin = {
+  name: "deferring-socks",
+  setup: ({ onResolve, onLoad }) => {
+    const namespace = "deferred";
+    onResolve({ filter: /^socks-proxy-agent$/ }, ({ path, importer }) =>
+      importer.endsWith("/client-node/dist/config.js") ? { path, namespace } : undefined,
+    );
+    onLoad({ filter: /./, namespace }, ({ path }) => ({
+      contents: `Object.defineProperty(exports, "SocksProxyAgent", {
+        enumerable: true,
+        get: () => require("${path}").SocksProxyAgent,
+      });`,
+      resolveDir: root,
+    }));
+  },
+};
 
 await bundle();
 
@@ -43,7 +98,7 @@ async function bundle(): Promise<void> {
     // Comments go too: one that is not ASCII makes V8 hold the whole text in two bytes a character.
     minifyWhitespace: true,
     lineLimit: 160,
-    plugins: [without(unreached, /@kubernetes\/client-node\/dist\/config\.js$/)],
+    plugins: [withoutUnreached, requiringHttp, deferringSocks],
     legalComments: "linked",
     // CommonJS packages among the dependencies ask for Node's own modules by `require`.
     banner: {
@@ -52,23 +107,6 @@ async function bundle(): Promise<void> {
   });
   for (const file of [addon, ...objects]) copyFileSync(file, join(dist, basename(file)));
   writeFileSync(join(dist, "LICENSES.txt"), licenceTexts(metafile));
-}
-
-/**
- * Puts nothing in the place of modules that this importer names and never gets to use: the parts of
- * client-node that sluice has no use for would be most of the bundle, and of its weight in memory.
- */
-function without(modules: RegExp, importer: RegExp): Plugin {
-  const namespace = "left-out";
-  return {
-    name: namespace,
-    setup: ({ onResolve, onLoad }) => {
-      onResolve({ filter: modules }, (found) =>
-        importer.test(found.importer) ? { path: found.path, namespace } : undefined,
-      );
-      onLoad({ filter: /./, namespace }, () => ({ contents: "module.exports = {};" }));
-    },
-  };
 }
 
 function requireBuilt(): void {

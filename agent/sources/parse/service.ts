@@ -67,7 +67,7 @@ function parsePorts(value: unknown, interner: Interner, faults: Fault[]): readon
     const port = parseServicePort(fieldsOf(item), interner, path, faults);
     if (port !== undefined && isDistinct(port, ports, path, faults)) ports.push(port);
   }
-  return compact(ports);
+  return interner.records(ports);
 }
 
 function parseServicePort(

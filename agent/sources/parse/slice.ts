@@ -61,7 +61,7 @@ function parsePorts(value: unknown, interner: Interner, faults: Fault[]): readon
     if (port === undefined || protocol === undefined) continue;
     ports.push({ name: interner.text(name), protocol, port });
   }
-  return compact(ports);
+  return interner.records(ports);
 }
 
 function parseEndpoints(
