@@ -1,7 +1,9 @@
 import { benchConnections } from "./connections.ts";
+import { benchScale } from "./scale.ts";
 
 const benches: Readonly<Record<string, () => Promise<void>>> = {
   connections: benchConnections,
+  scale: benchScale,
 };
 
 const names = process.argv.slice(2);
