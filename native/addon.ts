@@ -176,6 +176,8 @@ interface Addon {
     repeat: number,
     flags: number,
   ): OrErrno<NativeTestRun>;
+  programAttach(program: Handle, cgroup: number, attachType: number, flags: number): number;
+  programDetach(program: Handle, cgroup: number, attachType: number): number;
   programQuery(target: number, attachType: number): OrErrno<number[]>;
   pin(handle: Handle, kind: number, path: string): number;
   openPinned(kind: number, path: string, flags: number): OrErrno<Handle>;

@@ -50,6 +50,7 @@ export {
   type TestRunOptions,
   type TestRunResult,
 } from "./program.ts";
+export { rawAttachProgram, rawDetachProgram, type Sharing } from "./raw_attach.ts";
 export { openRingBuffer, type RingBuffer } from "./ring_buffer.ts";
 export type { MapSpec, ProgramSpec } from "./spec.ts";
 export {

@@ -1,6 +1,7 @@
-import { closeSync, constants, openSync, unlinkSync } from "node:fs";
+import { unlinkSync } from "node:fs";
 import { addon, type Handle, KIND } from "./addon.ts";
-import { ArgumentError, BpfError, check } from "./errors.ts";
+import { withCgroup } from "./cgroup.ts";
+import { ArgumentError, check } from "./errors.ts";
 import { BpfMap } from "./map.ts";
 import {
   type AttachType,
@@ -121,6 +122,8 @@ function kindDetail(kind: string, words: DataView): Partial<LinkInfo> {
 /**
  * Attaches to a cgroup2 directory, by path or by descriptor, beside whatever others have attached
  * there (kernel 5.7).
+ * @throws {BpfError} isPermission, also where a program there or above admits no other: one that
+ * `rawAttachProgram` attached without "multi".
  */
 export function attachCgroup(
   program: BpfProgram,
@@ -129,26 +132,11 @@ export function attachCgroup(
 ): BpfLink {
   const handle = programHandle(program);
   const type = attachTypeNumber(attachType);
-  if (typeof cgroup === "number") return cgroupLink(program, handle, cgroup, type);
-  const fd = openDirectory(cgroup);
-  try {
-    return cgroupLink(program, handle, fd, type);
-  } finally {
-    closeSync(fd);
-  }
-}
-
-function cgroupLink(program: BpfProgram, handle: Handle, fd: number, type: number): BpfLink {
-  return new BpfLink(check("attachCgroup", program.name, addon.linkCreate(handle, fd, type)));
-}
-
-function openDirectory(path: string): number {
-  try {
-    return openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
-  } catch (cause) {
-    const errno = -((cause as NodeJS.ErrnoException).errno ?? 0);
-    throw new BpfError({ operation: "attachCgroup", target: path, errno, cause });
-  }
+  return withCgroup(
+    "attachCgroup",
+    cgroup,
+    (fd) => new BpfLink(check("attachCgroup", program.name, addon.linkCreate(handle, fd, type))),
+  );
 }
 
 export type TcDirection = "ingress" | "egress";

@@ -47,6 +47,19 @@ Napi::Value Detach(const Napi::CallbackInfo& info) {
   return Number(info, bpf_link_detach(Link(info).fd()));
 }
 
+// (program, cgroup, attach type, flags): without a link.
+Napi::Value ProgramAttach(const Napi::CallbackInfo& info) {
+  return Number(info, bpf_prog_attach(Program(info).fd(), IntegerArgument<int32_t>(info, 1),
+                                      static_cast<bpf_attach_type>(U32Argument(info, 2)),
+                                      U32Argument(info, 3)));
+}
+
+// (program, cgroup, attach type)
+Napi::Value ProgramDetach(const Napi::CallbackInfo& info) {
+  return Number(info, bpf_prog_detach2(Program(info).fd(), IntegerArgument<int32_t>(info, 1),
+                                       static_cast<bpf_attach_type>(U32Argument(info, 2))));
+}
+
 // The words after id and program are the kind's own: TCX is younger than the build's headers.
 Napi::Value Info(const Napi::CallbackInfo& info) {
   bpf_link_info link = {};
@@ -141,6 +154,8 @@ void DefineLink(Napi::Env env, Napi::Object exports) {
   Export<Update>(env, exports, "linkUpdate");
   Export<Detach>(env, exports, "linkDetach");
   Export<Info>(env, exports, "linkInfo");
+  Export<ProgramAttach>(env, exports, "programAttach");
+  Export<ProgramDetach>(env, exports, "programDetach");
   Export<Query>(env, exports, "programQuery");
   Export<IteratorCreate>(env, exports, "iteratorCreate");
   Export<IteratorRead>(env, exports, "iteratorRead");

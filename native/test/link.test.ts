@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { closeSync, constants, existsSync, mkdirSync, openSync, rmdirSync } from "node:fs";
 import {
   attachCgroup,
   attachedPrograms,
@@ -6,14 +6,17 @@ import {
   attachTcNetlink,
   attachTcx,
   BpfLink,
-  type BpfProgram,
+  BpfProgram,
   findTcNetlink,
   inNetns,
   isClosed,
   isNotFound,
+  isPermission,
   isUnsupported,
   type Link,
   type LoadedObject,
+  rawAttachProgram,
+  rawDetachProgram,
 } from "libbpf-ts";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { errorOf, load } from "./support/object.ts";
@@ -227,6 +230,92 @@ describe("cgroups", () => {
     ).toMatchObject({ code: "EBADF" });
     expect(() => attachCgroup(object.program("redirect"), path, "nonsense" as "lsm_mac")).toThrow(
       'no attach type is called "nonsense"',
+    );
+  });
+});
+
+describe("a program attached to a cgroup without a link", () => {
+  const connect4 = "cgroup_inet4_connect";
+  const attached = (path: string): number[] => {
+    const fd = openSync(path, constants.O_RDONLY);
+    try {
+      return attachedPrograms(fd, connect4);
+    } finally {
+      closeSync(fd);
+    }
+  };
+  const below = (path: string): string => {
+    const child = `${path}/below`;
+    mkdirSync(child);
+    onTestFinished(() => rmdirSync(child));
+    return child;
+  };
+
+  it("stays when its object has closed, until it is detached", () => {
+    const path = cgroup();
+    const object = load();
+    rawAttachProgram(object.program("redirect"), path, connect4, "multi");
+    const [id = 0] = attached(path);
+    expect(id).toBe(object.program("redirect").info.id);
+    object.close();
+    expect(attached(path)).toEqual([id]);
+    using again = BpfProgram.openById(id);
+    rawDetachProgram(again, path, connect4);
+    expect(attached(path)).toEqual([]);
+    expect(isNotFound(errorOf(() => rawDetachProgram(again, path, connect4)))).toBe(true);
+  });
+
+  it.each([
+    { sharing: "none", beside: false, under: false },
+    { sharing: "override", beside: false, under: true },
+    { sharing: "multi", beside: true, under: true },
+  ] as const)(
+    'lets links beside it or below it as "$sharing" says',
+    ({ sharing, beside, under }) => {
+      const path = cgroup();
+      const child = below(path);
+      const object = load();
+      rawAttachProgram(object.program("redirect"), path, connect4, sharing);
+      const admits = (place: string): boolean => {
+        try {
+          attachCgroup(object.program("refuse_all"), place, connect4).close();
+          return true;
+        } catch (error) {
+          expect(error).toMatchObject({ operation: "attachCgroup", code: "EPERM" });
+          return false;
+        }
+      };
+      expect({ beside: admits(path), under: admits(child) }).toEqual({ beside, under });
+    },
+  );
+
+  it("is attached with nothing left to others unless it is said, and by descriptor too", () => {
+    const path = cgroup();
+    const fd = openSync(path, constants.O_RDONLY);
+    onTestFinished(() => closeSync(fd));
+    const object = load();
+    rawAttachProgram(object.program("redirect"), fd, connect4);
+    expect(
+      isPermission(
+        errorOf(() => rawAttachProgram(object.program("refuse_all"), path, connect4, "multi")),
+      ),
+    ).toBe(true);
+    rawDetachProgram(object.program("redirect"), fd, connect4);
+    expect(attached(path)).toEqual([]);
+  });
+
+  it("is refused where the place or the sharing is none", () => {
+    const program = load().program("redirect");
+    expect(errorOf(() => rawAttachProgram(program, "/none", connect4))).toMatchObject({
+      operation: "rawAttachProgram",
+      code: "ENOENT",
+    });
+    expect(errorOf(() => rawDetachProgram(program, 999_999, connect4))).toMatchObject({
+      operation: "rawDetachProgram",
+      code: "EBADF",
+    });
+    expect(() => rawAttachProgram(program, "/tmp", connect4, "toString" as "none")).toThrow(
+      "none, override or multi",
     );
   });
 });
