@@ -160,6 +160,19 @@ describe("list and watch", () => {
     expect(seen.count("synced")).toBe(3);
   });
 
+  it("says what a list told that broke off midway when the next one tells it (PF-03)", async () => {
+    server.put("services", service("web", "10.96.0.10"));
+    const { metadata, spec } = service("web", "10.96.0.10");
+    const item = { metadata: { ...metadata, resourceVersion: server.version }, spec };
+    next("services", "list", (_, response) => {
+      const part = `{"metadata":{"resourceVersion":"101"},"items":[${JSON.stringify(item)},`;
+      return response.write(part, () => response.destroy()) || true;
+    });
+    await open();
+    expect(reports[0]).toContain("cannot list services: aborted");
+    expect(seen.lines).toContain("+ service web 10.96.0.10");
+  });
+
   it("goes on from the version of the last bookmark", async () => {
     await open();
     server.bookmark();
@@ -218,6 +231,26 @@ describe("list and watch", () => {
     ]);
     server.put("services", service("web", "10.96.0.11"));
     await saw("+ service web 10.96.0.11");
+    expect(source.status().problems).toEqual([]);
+  });
+
+  it("forgets what was wrong with an object that is gone before it could be read", async () => {
+    await open();
+    const { metadata } = service("web", "");
+    const portless = { metadata, spec: { clusterIP: "10.96.0.10", ports: [] } };
+    server.put("services", portless);
+    await reported("spec.ports is empty");
+    server.delete("services", portless);
+    server.put("services", service("db", "10.96.0.11"));
+    await saw("+ service db 10.96.0.11");
+    expect(source.status().problems).toEqual([]);
+    server.put("services", portless);
+    await until(() => source.status().problems.length === 1, "the problem again");
+    await server.close();
+    server.delete("services", portless);
+    server.compact();
+    await server.listen();
+    await until(() => statusOf("services")?.lists === 2, "a second list");
     expect(source.status().problems).toEqual([]);
   });
 });

@@ -37,6 +37,8 @@ export class Reflector {
   readonly #backoff: Backoff;
   /** Resource version by key, of every object that was said to exist. */
   readonly #held = new Map<string, string>();
+  /** Keys of objects with something wrong, held or not. */
+  readonly #faulty = new Set<string>();
   /** Undefined: a list is needed. */
   #version: string | undefined;
   #isSynced = false;
@@ -88,14 +90,19 @@ export class Reflector {
     const { client, watched } = this.#options;
     const seen = new Set<string>();
     let version: string | undefined;
-    let events: SourceEvent[] = [];
-    for await (const part of client.list(`list ${watched.resource}`, watched.path)) {
-      if (part.kind === "items") for (const raw of part.items) seen.add(this.#upsert(raw, events));
-      else {
-        version ??= part.resourceVersion;
-        this.#deliver(events);
-        events = [];
+    const events: SourceEvent[] = [];
+    try {
+      for await (const part of client.list(`list ${watched.resource}`, watched.path)) {
+        if (part.kind === "items") {
+          for (const raw of part.items) seen.add(this.#upsert(raw, events));
+        } else {
+          version ??= part.resourceVersion;
+          this.#deliver(events.splice(0));
+        }
       }
+    } finally {
+      // They are held, so no later list would say them: a page that breaks off has said them, too.
+      this.#deliver(events);
     }
     this.#deliver(this.#vanished(seen));
     this.#lists++;
@@ -107,7 +114,9 @@ export class Reflector {
 
   #vanished(seen: ReadonlySet<string>): SourceEvent[] {
     const events: SourceEvent[] = [];
-    for (const key of this.#held.keys()) if (!seen.has(key)) this.#delete(key, events);
+    for (const key of [...this.#held.keys(), ...this.#faulty]) {
+      if (!seen.has(key)) this.#delete(key, events);
+    }
     return events;
   }
 
@@ -177,8 +186,8 @@ export class Reflector {
   }
 
   #delete(key: string, events: SourceEvent[]): void {
-    if (!this.#held.delete(key)) return;
     this.#report(key, []);
+    if (!this.#held.delete(key)) return;
     events.push(this.#options.watched.deletion(key));
   }
 
@@ -190,6 +199,8 @@ export class Reflector {
       target,
       message: `${pathText(path)} ${message}`,
     }));
+    if (problems.length > 0) this.#faulty.add(key);
+    else this.#faulty.delete(key);
     this.#options.problems.set(target, problems);
   }
 
