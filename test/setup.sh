@@ -43,6 +43,8 @@ if [ ! -e "$stamp" ] || [ package-lock.json -nt "$stamp" ]; then
   npm ci --no-audit --no-fund --loglevel=error
   touch "$stamp"
 fi
+# For npx, which otherwise installs this package into a cache of its own first.
+ln -sf ../../agent/bin/sluice.js node_modules/.bin/sluice
 
 say "building the native addon and the eBPF programs"
 make -s -C native
