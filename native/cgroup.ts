@@ -1,5 +1,6 @@
 import { closeSync, constants, openSync } from "node:fs";
-import { BpfError } from "./errors.ts";
+import { constants as os } from "node:os";
+import { BpfError, check } from "./errors.ts";
 
 /** Calls back with a descriptor of a cgroup2 directory, which is named by path or by descriptor. */
 export function withCgroup<T>(
@@ -14,6 +15,15 @@ export function withCgroup<T>(
   } finally {
     closeSync(fd);
   }
+}
+
+/** As `check` does, of an attachment: EPERM is more often a neighbour than a capability. */
+export function checkAttached<T>(operation: string, program: string, result: T | number): T {
+  const errno = os.errno.EPERM;
+  if (result !== -errno) return check(operation, program, result);
+  const reason =
+    "not permitted: a program there or above it allows no others, or a capability is missing";
+  throw new BpfError({ operation, target: program, errno, reason });
 }
 
 function openDirectory(operation: string, path: string): number {

@@ -1,6 +1,6 @@
 import { unlinkSync } from "node:fs";
 import { addon, type Handle, KIND } from "./addon.ts";
-import { withCgroup } from "./cgroup.ts";
+import { checkAttached, withCgroup } from "./cgroup.ts";
 import { ArgumentError, check } from "./errors.ts";
 import { BpfMap } from "./map.ts";
 import {
@@ -122,7 +122,7 @@ function kindDetail(kind: string, words: DataView): Partial<LinkInfo> {
 /**
  * Attaches to a cgroup2 directory, by path or by descriptor, beside whatever others have attached
  * there (kernel 5.7).
- * @throws {BpfError} isPermission, also where a program there or above admits no other: one that
+ * @throws {BpfError} isPermission, also where a program there or above allows no others: one that
  * `rawAttachProgram` attached without "multi".
  */
 export function attachCgroup(
@@ -132,11 +132,10 @@ export function attachCgroup(
 ): BpfLink {
   const handle = programHandle(program);
   const type = attachTypeNumber(attachType);
-  return withCgroup(
-    "attachCgroup",
-    cgroup,
-    (fd) => new BpfLink(check("attachCgroup", program.name, addon.linkCreate(handle, fd, type))),
-  );
+  return withCgroup("attachCgroup", cgroup, (fd) => {
+    const link = addon.linkCreate(handle, fd, type);
+    return new BpfLink(checkAttached("attachCgroup", program.name, link));
+  });
 }
 
 export type TcDirection = "ingress" | "egress";

@@ -1,5 +1,5 @@
 import { addon } from "./addon.ts";
-import { withCgroup } from "./cgroup.ts";
+import { checkAttached, withCgroup } from "./cgroup.ts";
 import { ArgumentError, check } from "./errors.ts";
 import { type AttachType, attachTypeNumber } from "./names.ts";
 import { type BpfProgram, programHandle } from "./program.ts";
@@ -17,7 +17,7 @@ export type Sharing = keyof typeof SHARING_FLAGS;
  * Attaches to a cgroup2 directory by BPF_PROG_ATTACH (kernel 4.10, "multi" 4.15), as programs did
  * before links: it stays until it is detached or the cgroup is gone, whoever has closed what.
  * Prefer `attachCgroup`, which kernels from 5.7 have and which is always "multi".
- * @throws {BpfError} isPermission, also where a program there or above admits no other.
+ * @throws {BpfError} isPermission, also where a program there or above allows no others.
  */
 export function rawAttachProgram(
   program: BpfProgram,
@@ -31,7 +31,7 @@ export function rawAttachProgram(
     throw new ArgumentError("a program's sharing is none, override or multi");
   }
   withCgroup("rawAttachProgram", cgroup, (fd) =>
-    check(
+    checkAttached(
       "rawAttachProgram",
       program.name,
       addon.programAttach(handle, fd, type, SHARING_FLAGS[sharing]),
@@ -39,7 +39,11 @@ export function rawAttachProgram(
   );
 }
 
-/** @throws {BpfError} isNotFound, where the program is not attached there in that way. */
+/**
+ * Undoes `rawAttachProgram`. Unless the hook is shared by "multi" the kernel does not look at the
+ * program: the one that is attached goes.
+ * @throws {BpfError} isNotFound, where it, or unless "multi" any, is not attached without a link.
+ */
 export function rawDetachProgram(
   program: BpfProgram,
   cgroup: string | number,
