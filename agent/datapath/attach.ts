@@ -1,13 +1,16 @@
-import { existsSync, statSync, unlinkSync } from "node:fs";
-import { type AttachType, attachCgroup, BpfLink, type LoadedObject } from "libbpf-ts";
+import { existsSync, rmSync, statSync } from "node:fs";
+import { type AttachType, attachCgroup, BpfError, BpfLink, type LoadedObject } from "libbpf-ts";
+import { DatapathError } from "./datapath_error.ts";
 import type { Pins } from "./pins.ts";
 import type { ProgramReport } from "./report.ts";
+
+type Hook = readonly [program: string, attachType: AttachType];
 
 /**
  * In the order of attachment: what tells a socket of its VIP stands before what translates, so that
  * no translated socket ever goes unremembered.
  */
-const hooks: readonly (readonly [program: string, attachType: AttachType])[] = [
+const hooks: readonly Hook[] = [
   ["sluice_sock_release", "cgroup_inet_sock_release"],
   ["sluice_getpeername4", "cgroup_inet4_getpeername"],
   ["sluice_getpeername6", "cgroup_inet6_getpeername"],
@@ -19,34 +22,78 @@ const hooks: readonly (readonly [program: string, attachType: AttachType])[] = [
   ["sluice_connect6", "cgroup_inet6_connect"],
 ];
 
+interface NewLink {
+  readonly hook: Hook;
+  readonly link: BpfLink;
+}
+
 /**
  * Attaches every program to the cgroup by a pinned link, beside whatever others have attached; a
- * link that stands is updated in place (PF-04, PF-05).
+ * link that stands is updated in place (PF-04, PF-05). What stood is not touched, and nothing is
+ * pinned, before every missing program is attached; where one fails, all the new ones go again.
+ * @throws {DatapathError} "attach", which names the hook.
  */
 export function attachAll(object: LoadedObject, pins: Pins, cgroupPath: string): void {
-  for (const [name, attachType] of hooks) {
-    const program = object.program(name);
-    if (updateInPlace(pins.link(name), cgroupPath, (link) => link.update(program))) continue;
-    const link = attachCgroup(program, cgroupPath, attachType);
-    link.pin(pins.link(name));
-    link.close();
+  const at = <T>(hook: Hook, action: () => T): T => naming(hook, cgroupPath, action);
+  const standing = hooks.filter((hook) => at(hook, () => isAttached(pins, hook, cgroupPath)));
+  const made: NewLink[] = [];
+  try {
+    for (const hook of hooks.filter((each) => !standing.includes(each))) {
+      made.push({ hook, link: at(hook, () => attach(object, hook, cgroupPath)) });
+    }
+    for (const hook of standing) at(hook, () => update(object, hook, pins));
+    for (const { hook, link } of made) at(hook, () => pinInPlace(link, pins.link(hook[0])));
+  } catch (error) {
+    for (const { link } of made.reverse()) takeDown(link);
+    throw error;
+  } finally {
+    for (const { link } of made) link.close();
   }
 }
 
-/** False where there is no link, or it was attached to another cgroup and has been taken down. */
-function updateInPlace(pin: string, cgroupPath: string, update: (link: BpfLink) => void): boolean {
-  if (!existsSync(pin)) return false;
-  const link = BpfLink.openPinned(pin);
+/** False where there is no link, or its cgroup is another one or gone. */
+function isAttached(pins: Pins, [name]: Hook, cgroupPath: string): boolean {
+  if (!existsSync(pins.link(name))) return false;
+  using link = BpfLink.openPinned(pins.link(name));
+  return link.info.cgroupId === cgroupId(cgroupPath);
+}
+
+const attach = (object: LoadedObject, [name, attachType]: Hook, cgroupPath: string): BpfLink =>
+  attachCgroup(object.program(name), cgroupPath, attachType);
+
+function update(object: LoadedObject, [name]: Hook, pins: Pins): void {
+  using link = BpfLink.openPinned(pins.link(name));
+  link.update(object.program(name));
+}
+
+/** In place of a link to another cgroup. */
+function pinInPlace(link: BpfLink, pin: string): void {
+  rmSync(pin, { force: true });
+  link.pin(pin);
+}
+
+/** Detached at once: the kernel is slow to forget what was pinned. */
+function takeDown(link: BpfLink): void {
+  link.unpin();
+  link.detach();
+}
+
+function naming<T>(hook: Hook, cgroupPath: string, action: () => T): T {
   try {
-    if (link.info.cgroupId === cgroupId(cgroupPath)) {
-      update(link);
-      return true;
-    }
-    unlinkSync(pin);
-    return false;
-  } finally {
-    link.close();
+    return action();
+  } catch (cause) {
+    throw attachError(hook, cgroupPath, cause);
   }
+}
+
+/** The programs are loaded by then: what EPERM can mean here is a neighbour, not a capability. */
+function attachError([name, attachType]: Hook, cgroupPath: string, cause: unknown): DatapathError {
+  const detail = cause instanceof Error ? cause.message : String(cause);
+  const message =
+    cause instanceof BpfError && cause.operation === "attachCgroup" && cause.code === "EPERM"
+      ? `${attachType} of ${cgroupPath} is taken: a program that is attached there, or to a cgroup above, allows no others. "bpftool cgroup tree" shows it: have its owner attach it with BPF_F_ALLOW_MULTI or detach it, or name a cgroup outside of its own with --cgroup-path`
+      : `${name} cannot be attached to ${attachType} of ${cgroupPath}: ${detail}`;
+  return new DatapathError("attach", "attach programs", cgroupPath, message, cause);
 }
 
 /** What the pins say of each program, whether or not an agent runs. */

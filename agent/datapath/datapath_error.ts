@@ -2,6 +2,7 @@ export type DatapathErrorCode =
   | "cgroup" // the cgroup path is missing or no cgroup2 directory
   | "bpffs" // the pin path is not on a bpf file system, and one could not be mounted
   | "layout" // the pinned maps were made by an agent with another layout
+  | "attach" // a program cannot be attached to its hook of the cgroup
   | "permission" // a capability is missing
   | "kernel"; // the kernel lacks what the datapath cannot do without
 

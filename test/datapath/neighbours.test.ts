@@ -1,15 +1,21 @@
 import { closeSync, constants, existsSync, openSync, readdirSync } from "node:fs";
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import {
+  type AttachType,
   attachCgroup,
   attachedPrograms,
-  type BpfLink,
+  BpfLink,
   createMap,
   type LoadedObject,
   openObject,
+  rawAttachProgram,
+  rawDetachProgram,
+  type Sharing,
 } from "libbpf-ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { bpfObjectPath } from "../../agent/assets.ts";
+import { openDatapath } from "../../agent/datapath/open.ts";
 import type { TestAgent } from "../harness/agent.ts";
 import { command } from "../harness/command.ts";
 import type { TestPod } from "../harness/pod.ts";
@@ -104,14 +110,7 @@ describe("beside programs of others on its cgroup (PF-05)", () => {
         "cgroup_inet4_getpeername",
       ),
     );
-  const attached = (type: "cgroup_inet4_connect" | "cgroup_inet4_getpeername") => {
-    const fd = openSync(served.node.cgroup, constants.O_RDONLY);
-    try {
-      return attachedPrograms(fd, type);
-    } finally {
-      closeSync(fd);
-    }
-  };
+  const attached = (type: AttachType) => attachedTo(served.node.cgroup, type);
   const ids = () => ({
     connect: foreign.program("foreign_connect4").info.id,
     getpeername: foreign.program("foreign_getpeername4").info.id,
@@ -201,6 +200,134 @@ describe("beside programs of others on its cgroup (PF-05)", () => {
     });
   });
 });
+
+describe("beside a program that allows no others (PF-05)", () => {
+  const connect4 = "cgroup_inet4_connect";
+  const hooks = ["cgroup_inet_sock_release", "cgroup_inet4_getpeername", connect4] as const;
+  let served: ServedNode;
+  let client: TestPod;
+  let foreign: LoadedObject;
+  let below: string;
+
+  beforeAll(async () => {
+    foreign = await loadForeign();
+    served = await ServedNode.start();
+    client = await served.node.makePod("client");
+    const one = await served.backend("one", { tcp: [8080], udp: [8080] });
+    await served.publish({ name: "web", ip4: vip4, ip6: vip6, ports, endpoints: [{ pod: one }] });
+    await served.agent.stop();
+    below = join(served.node.cgroup, "below");
+    await mkdir(below);
+  });
+  afterAll(async () => {
+    foreign?.close();
+    await rmdir(below);
+    await served?.[Symbol.asyncDispose]();
+  });
+
+  const occupy = (cgroup: string, sharing: Sharing) => {
+    const program = foreign.program("foreign_connect4");
+    rawAttachProgram(program, cgroup, connect4, sharing);
+    const { id } = program.info;
+    return { id, [Symbol.dispose]: () => rawDetachProgram(program, cgroup, connect4) };
+  };
+  const open = (cgroupPath: string) => {
+    const { pinPath } = served.agent;
+    openDatapath({ objectPath: bpfObjectPath("sock"), pinPath, cgroupPath, sizes: {} }).close();
+  };
+  const cleanUp = async () => expect(await served.agent.run("cleanup")).toMatchObject({ code: 0 });
+  const links = () => join(served.agent.pinPath, "links");
+  const refusal = (cgroup: string) =>
+    expect.objectContaining({
+      code: "attach",
+      operation: "attach programs",
+      target: cgroup,
+      message: `cgroup_inet4_connect of ${cgroup} is taken: a program that is attached there, or to a cgroup above, allows no others. "bpftool cgroup tree" shows it: have its owner attach it with BPF_F_ALLOW_MULTI or detach it, or name a cgroup outside of its own with --cgroup-path`,
+    });
+
+  it("leaves the other cgroup served that it was to leave for this one", async () => {
+    await served.agent.begin();
+    await served.agent.stop();
+    using neighbour = occupy(below, "none");
+    const before = programsOf(links());
+    expect(before).toHaveLength(9);
+    expect(() => open(below)).toThrow(refusal(below));
+    expect(programsOf(links())).toEqual(before);
+    expect(hooks.map((hook) => attachedTo(below, hook))).toEqual([[], [], [neighbour.id]]);
+    expect(await ask(client, "tcp", vip4, 80)).toMatchObject({ backend: "one" });
+    await cleanUp();
+  });
+
+  it.each(["none", "override"] as const)(
+    'attaches none of its programs beside "%s", and serves once that is gone',
+    async (sharing) => {
+      const { cgroup } = served.node;
+      {
+        using neighbour = occupy(cgroup, sharing);
+        expect(() => open(cgroup)).toThrow(refusal(cgroup));
+        expect(hooks.map((hook) => attachedTo(cgroup, hook))).toEqual([[], [], [neighbour.id]]);
+        expect(readdirSync(links())).toEqual([]);
+      }
+      await served.agent.begin();
+      expect(await ask(client, "tcp", vip4, 80)).toMatchObject({ backend: "one" });
+      await served.agent.stop();
+      await cleanUp();
+    },
+  );
+
+  it("attaches below one that lets itself be overridden, and below no other", async () => {
+    {
+      using _above = occupy(served.node.cgroup, "none");
+      expect(() => open(below)).toThrow(refusal(below));
+    }
+    using _above = occupy(served.node.cgroup, "override");
+    open(below);
+    expect(attachedTo(below, connect4)).toEqual([expect.any(Number)]);
+    await cleanUp();
+  });
+
+  it("moves all of its programs where it is told another cgroup", async () => {
+    open(served.node.cgroup);
+    open(below);
+    expect(hooks.map((hook) => attachedTo(below, hook).length)).toEqual([1, 1, 1]);
+    expect(hooks.map((hook) => attachedTo(served.node.cgroup, hook))).toEqual([[], [], []]);
+    await cleanUp();
+  });
+
+  it("attaches nothing where a link cannot be pinned, and names the hook", async () => {
+    open(below);
+    for (const name of readdirSync(links())) await rm(join(links(), name));
+    await command("mount", ["--bind", "-o", "ro", links(), links()]);
+    try {
+      expect(() => open(below)).toThrow(
+        expect.objectContaining({
+          code: "attach",
+          message: `sluice_sock_release cannot be attached to cgroup_inet_sock_release of ${below}: pin ${join(links(), "sluice_sock_release")}: EROFS`,
+        }),
+      );
+      expect(hooks.map((hook) => attachedTo(below, hook))).toEqual([[], [], []]);
+    } finally {
+      await command("umount", [links()]);
+    }
+    await cleanUp();
+  });
+});
+
+function attachedTo(cgroup: string, type: AttachType): number[] {
+  const fd = openSync(cgroup, constants.O_RDONLY);
+  try {
+    return attachedPrograms(fd, type);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function programsOf(links: string): readonly (readonly [string, number])[] {
+  return readdirSync(links).map((name) => {
+    using link = BpfLink.openPinned(join(links, name));
+    return [name, link.info.programId] as const;
+  });
+}
 
 async function loadForeign(): Promise<LoadedObject> {
   const folder = join(import.meta.dirname, "build");

@@ -1,6 +1,8 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { openObject, rawAttachProgram, rawDetachProgram } from "libbpf-ts";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { bpfObjectPath } from "../../agent/assets.ts";
 import { TestAgent } from "../harness/agent.ts";
 import { program } from "../harness/programs.ts";
 import { BadInputNode, errorsOf, said } from "./bad_input_node.ts";
@@ -57,6 +59,20 @@ describe("an agent that cannot start", () => {
       expect(errorsOf(child)).toEqual([message]);
     });
   }
+
+  it("names the hook that a program of somebody else has for itself alone (PF-05)", async () => {
+    using theirs = openObject(bpfObjectPath("sock")).load();
+    const hook = [bad.node.cgroup, "cgroup_udp6_sendmsg"] as const;
+    rawAttachProgram(theirs.program("sluice_sendmsg6"), ...hook, "none");
+    agent = await TestAgent.prepare({ node: bad.node, source: { folder: tmpdir() } });
+    const child = agent.launch();
+    const exit = await child.exited;
+    rawDetachProgram(theirs.program("sluice_sendmsg6"), ...hook);
+    expect(exit).toEqual({ code: 1, signal: null });
+    expect(errorsOf(child)).toEqual([
+      `cgroup_udp6_sendmsg of ${bad.node.cgroup} is taken: a program that is attached there, or to a cgroup above, allows no others. "bpftool cgroup tree" shows it: have its owner attach it with BPF_F_ALLOW_MULTI or detach it, or name a cgroup outside of its own with --cgroup-path`,
+    ]);
+  });
 
   it("tells another user than root to run as root", async () => {
     // Without a mapping every id is the overflow id, and the files can be read all the same.
