@@ -92,9 +92,15 @@ export class FakeApiServer {
     });
   }
 
+  objects(resource: Resource): readonly Raw[] {
+    const held = [...this.#objects.values()].filter((each) => each.resource === resource);
+    return held.map(({ object }) => object);
+  }
+
   /** Forgets what happened up to now: a watch from before gets 410. */
   compact(): void {
     this.#oldest = this.#version;
+    this.#changes.length = 0;
   }
 
   bookmark(): void {
@@ -156,10 +162,10 @@ export class FakeApiServer {
   }
 
   #list(resource: Resource, query: URLSearchParams, response: ServerResponse): void {
-    const all = [...this.#objects.values()].filter((held) => held.resource === resource);
+    const all = this.objects(resource);
     const from = Number(query.get("continue") ?? 0);
     const to = from + this.pageSize;
-    const items = all.slice(from, to).map(({ object }) => object);
+    const items = all.slice(from, to);
     const more = to < all.length ? { continue: String(to) } : {};
     answer(response, 200, { metadata: { resourceVersion: this.version, ...more }, items });
   }
