@@ -4,6 +4,7 @@ import { openObject, rawAttachProgram, rawDetachProgram } from "libbpf-ts";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { bpfObjectPath } from "../../agent/assets.ts";
 import { TestAgent } from "../harness/agent.ts";
+import { bpffs, ownPrefix } from "../harness/leftovers.ts";
 import { program } from "../harness/programs.ts";
 import { BadInputNode, errorsOf, said } from "./bad_input_node.ts";
 
@@ -59,6 +60,18 @@ describe("an agent that cannot start", () => {
       expect(errorsOf(child)).toEqual([message]);
     });
   }
+
+  it("says how to mount cgroup2 where none is mounted and none is named", async () => {
+    const unmounted = 'umount --all --types cgroup2 && exec "$@"';
+    const command = [process.execPath, main, "agent", "--node-name=a"];
+    const flags = [`--source=directory:${tmpdir()}`, `--pin-path=${join(bpffs, `${ownPrefix}no`)}`];
+    const wrapped = ["--mount", "sh", "-c", unmounted, "sh", ...command, ...flags];
+    await using child = bad.node.start("unshare", wrapped);
+    expect(await child.exited).toEqual({ code: 1, signal: null });
+    expect(errorsOf(child)).toEqual([
+      'no cgroup2 file system is mounted: run "mount -t cgroup2 none /sys/fs/cgroup/unified", or name one with --cgroup-path',
+    ]);
+  });
 
   it("names the hook that a program of somebody else has for itself alone (PF-05)", async () => {
     using theirs = openObject(bpfObjectPath("sock")).load();
@@ -152,7 +165,7 @@ users: [{name: u, user: {}}]
 contexts: [{name: x, context: {cluster: c, user: u}}]
 current-context: x
 `;
-  const cases = [
+  const cases: { name: string; files: Record<string, string>; path?: string; message: string }[] = [
     {
       name: "is asked again and again",
       files: { "kube.conf": kubeconfig },
@@ -164,8 +177,14 @@ current-context: x
       files: {},
       message: "kube.conf'; check the paths of the kubeconfig and in it",
     },
+    {
+      name: "is not known where the kubeconfig is a directory, which is waited for",
+      files: {},
+      path: ".",
+      message: "EISDIR: illegal operation on a directory, read",
+    },
   ];
-  for (const { name, files, message } of cases) {
+  for (const { name, files, path = "kube.conf", message } of cases) {
     it(`${name}, while all that stood stays at work and the agent answers (PF-02)`, async () => {
       const folder = await bad.folderOf({ "a.yaml": bad.right("standing", "10.96.5.1") });
       await using before = await TestAgent.start({ node: bad.node, source: { folder } });
@@ -176,7 +195,7 @@ current-context: x
         source: { folder },
         flags: [
           "--source=kubernetes",
-          `--kubeconfig=${join(place, "kube.conf")}`,
+          `--kubeconfig=${join(place, path)}`,
           `--pin-path=${before.pinPath}`,
         ],
       });

@@ -1,8 +1,12 @@
+import { chmod, chown } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { TestAgent } from "../harness/agent.ts";
 import { BadInputNode } from "./bad_input_node.ts";
+
+const main = join(import.meta.dirname, "../../agent/main.ts");
+const nobody = 65_534;
 
 let bad: BadInputNode;
 beforeAll(async () => {
@@ -59,6 +63,32 @@ describe("a command that is used wrongly", () => {
       stderr: `error: ${config}: there is no setting "nodename"; use "nodeName"\n`,
     });
   });
+
+  const unreadable = [
+    { is: "missing", path: "none.yaml", reason: "ENOENT: no such file or directory, open 'PATH'" },
+    { is: "a directory", path: "", reason: "EISDIR: illegal operation on a directory, read" },
+    {
+      is: "another user's alone",
+      path: "theirs.yaml",
+      reason: "EACCES: permission denied, open 'PATH'",
+    },
+  ];
+  for (const { is, path, reason } of unreadable) {
+    it(`ends with 2 and names the file of settings that is ${is}`, async () => {
+      const folder = await bad.folderOf({ "theirs.yaml": "nodeName: a\n" });
+      await chmod(join(folder, "theirs.yaml"), 0o600);
+      await chown(join(folder, "theirs.yaml"), nobody, nobody);
+      const config = join(folder, path);
+      // Without capabilities root is a user like others.
+      const powerless = ["--inh-caps=-all", "--bounding-set=-all", "--", process.execPath, main];
+      expect(await bad.node.run("setpriv", [...powerless, "agent", `--config=${config}`])).toEqual({
+        code: 2,
+        signal: null,
+        stdout: "",
+        stderr: `error: ${config}: cannot be read as YAML or JSON: ${reason.replace("PATH", config)}\n`,
+      });
+    });
+  }
 
   it("ends with 1 where neither an agent nor its maps are there", async () => {
     expect(await agent.run("service", "list")).toEqual({
