@@ -70,13 +70,13 @@ async function introduce(stage: Stage): Promise<void> {
 
 function farewell(): void {
   page.title("Everything is removed again. What to try next");
-  page.say(
-    "npx sluice agent --source directory:/etc/sluice   serve a folder of your own on this host",
-    "npx sluice status                                 see how it is, from another terminal",
-    "npx sluice cleanup                                take every trace of it out of the kernel",
-    "npm run bench                                     measure it properly",
-    "npm test                                           prove it, a real control plane included",
-  );
+  page.hints([
+    ["npx sluice agent --source directory:/etc/sluice", "serve a folder of your own on this host"],
+    ["npx sluice status", "see how it is, from another terminal"],
+    ["npx sluice cleanup", "take every trace of it out of the kernel"],
+    ["npm run bench", "measure it properly"],
+    ["npm test", "prove it, a real control plane included"],
+  ]);
 }
 
 /** Whatever ended the play, the reason to tell is the interruption where there was one. */

@@ -16,6 +16,12 @@ export class Page {
     for (const line of lines) this.#write(line === "" ? "\n" : `  ${line}\n`);
   }
 
+  /** Without titles: what to type, and what it does. */
+  hints(rows: readonly (readonly [command: string, does: string])[]): void {
+    const width = Math.max(...rows.map(([command]) => command.length));
+    this.say(...rows.map(([command, does]) => `${command.padEnd(width)}   ${does}`));
+  }
+
   table(titles: readonly string[], rows: readonly (readonly string[])[]): void {
     this.say("", ...table(titles, rows).trimEnd().split("\n"));
   }

@@ -67,7 +67,13 @@ describe("npm run demo", () => {
     expect(refusals.map((row) => row[2])).toEqual(Array(4).fill("ECONNREFUSED"));
     expect(stdout).toContain("$ npx sluice status\n");
     expect(stdout).toMatch(/\$ npx sluice service get demo\/web\n +Service: +demo\/web\n/);
-    expect(stdout).toMatch(/What to try next\n/);
+    expect(stdout.split("What to try next\n")[1]).toBe(`\
+  npx sluice agent --source directory:/etc/sluice   serve a folder of your own on this host
+  npx sluice status                                 see how it is, from another terminal
+  npx sluice cleanup                                take every trace of it out of the kernel
+  npm run bench                                     measure it properly
+  npm test                                          prove it, a real control plane included
+`);
   });
 
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
