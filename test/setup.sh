@@ -29,7 +29,7 @@ for entry in $packages; do
   esac
 done
 if [ -n "$missing" ]; then
-  command -v apt-get >/dev/null 2>&1 || fail "these packages are missing:$missing"
+  command -v apt-get >/dev/null 2>&1 || fail "there is no apt-get here; install what these packages of Debian hold, and run this again:$missing"
   say "installing$missing"
   export DEBIAN_FRONTEND=noninteractive
   apt-get update -qq
