@@ -1,4 +1,4 @@
-import { existsSync, rmSync, statSync } from "node:fs";
+import { existsSync, statSync, unlinkSync } from "node:fs";
 import { type AttachType, attachCgroup, BpfError, BpfLink, type LoadedObject } from "libbpf-ts";
 import { DatapathError } from "./datapath_error.ts";
 import type { Pins } from "./pins.ts";
@@ -68,7 +68,7 @@ function update(object: LoadedObject, [name]: Hook, pins: Pins): void {
 
 /** In place of a link to another cgroup. */
 function pinInPlace(link: BpfLink, pin: string): void {
-  rmSync(pin, { force: true });
+  if (existsSync(pin)) unlinkSync(pin);
   link.pin(pin);
 }
 

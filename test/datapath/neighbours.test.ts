@@ -294,20 +294,22 @@ describe("beside a program that allows no others (PF-05)", () => {
     await cleanUp();
   });
 
-  it("attaches nothing where a link cannot be pinned, and names the hook", async () => {
-    open(below);
-    for (const name of readdirSync(links())) await rm(join(links(), name));
-    await command("mount", ["--bind", "-o", "ro", links(), links()]);
+  it("takes down what it has attached and pinned where a later link cannot be pinned", async () => {
+    open(served.node.cgroup);
+    const last = join(links(), "sluice_connect6");
+    // The kernel lets nobody remove a file that something is mounted on.
+    await command("mount", ["--bind", last, last]);
     try {
       expect(() => open(below)).toThrow(
         expect.objectContaining({
           code: "attach",
-          message: `sluice_sock_release cannot be attached to cgroup_inet_sock_release of ${below}: pin ${join(links(), "sluice_sock_release")}: EROFS`,
+          message: `sluice_connect6 cannot be attached to cgroup_inet6_connect of ${below}: EBUSY: resource busy or locked, unlink '${last}'`,
         }),
       );
+      expect(readdirSync(links())).toEqual(["sluice_connect6"]);
       expect(hooks.map((hook) => attachedTo(below, hook))).toEqual([[], [], []]);
     } finally {
-      await command("umount", [links()]);
+      await command("umount", [last]);
     }
     await cleanUp();
   });
