@@ -129,6 +129,6 @@ function defaultCgroup(): string {
     "cgroup",
     "find cgroup",
     "/proc/mounts",
-    'no cgroup2 file system is mounted: run "mount -t cgroup2 none /sys/fs/cgroup/unified", or name one with --cgroup-path',
+    'no cgroup2 file system is mounted: run "mkdir -p /sys/fs/cgroup/unified && mount -t cgroup2 none /sys/fs/cgroup/unified", or name one with --cgroup-path',
   );
 }

@@ -37,7 +37,12 @@ export function openDatapath(options: DatapathOptions): Datapath {
   checkCgroup(cgroupPath);
   preparePins(pins);
   const { object, features, adopted } = load(objectPath, pins, sizes);
-  attachAll(object, pins, cgroupPath);
+  try {
+    attachAll(object, pins, cgroupPath);
+  } catch (error) {
+    object.close();
+    throw error;
+  }
   return datapathOf(object, pins, cgroupPath, features, adopted);
 }
 

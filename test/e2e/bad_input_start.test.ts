@@ -69,7 +69,7 @@ describe("an agent that cannot start", () => {
     await using child = bad.node.start("unshare", wrapped);
     expect(await child.exited).toEqual({ code: 1, signal: null });
     expect(errorsOf(child)).toEqual([
-      'no cgroup2 file system is mounted: run "mount -t cgroup2 none /sys/fs/cgroup/unified", or name one with --cgroup-path',
+      'no cgroup2 file system is mounted: run "mkdir -p /sys/fs/cgroup/unified && mount -t cgroup2 none /sys/fs/cgroup/unified", or name one with --cgroup-path',
     ]);
   });
 
@@ -181,7 +181,8 @@ current-context: x
       name: "is not known where the kubeconfig is a directory, which is waited for",
       files: {},
       path: ".",
-      message: "EISDIR: illegal operation on a directory, read",
+      message:
+        "EISDIR: illegal operation on a directory, read; check the paths of the kubeconfig and in it",
     },
   ];
   for (const { name, files, path = "kube.conf", message } of cases) {

@@ -133,6 +133,8 @@ const remedies: Readonly<Record<string, string>> = {
   ECONNREFUSED: "; check that the API server runs and that its address is right",
   ENOTFOUND: "; the name does not resolve: check the server's address",
   ENOENT: "; check the paths of the kubeconfig and in it",
+  EISDIR: "; check the paths of the kubeconfig and in it",
+  EACCES: "; run as a user who may read the kubeconfig and the files that it names",
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: "; check certificate-authority in the kubeconfig",
   SELF_SIGNED_CERT_IN_CHAIN: "; check certificate-authority in the kubeconfig",
   DEPTH_ZERO_SELF_SIGNED_CERT: "; check certificate-authority in the kubeconfig",
