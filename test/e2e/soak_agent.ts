@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, readlink, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { bpfObjectPath } from "../../agent/assets.ts";
@@ -14,11 +14,12 @@ export interface SoakAgentOptions {
   readonly cgroup: string;
   /** URL of an API server on this host. */
   readonly server: string;
-  /** The program and its first arguments; default the sources under this Node. */
+  /** The program and its first arguments; default the sources, started as anybody would. */
   readonly command?: readonly string[] | undefined;
+  readonly flags?: readonly string[];
 }
 
-const sources = [process.execPath, join(import.meta.dirname, "../../agent/main.ts")];
+const sources = [process.execPath, join(import.meta.dirname, "../../agent/bin/sluice.js")];
 
 /** An agent that may be killed at any moment and started again; it serves a cgroup from outside. */
 export class SoakAgent implements AsyncDisposable {
@@ -39,7 +40,7 @@ export class SoakAgent implements AsyncDisposable {
 
   /** Starts the process, and waits for nothing. */
   launch(): void {
-    const { nodeName, cgroup, server, command = sources } = this.#options;
+    const { nodeName, cgroup, server, command = sources, flags = [] } = this.#options;
     const [program = "", ...first] = command;
     this.#child = start(program, [
       ...first,
@@ -52,6 +53,7 @@ export class SoakAgent implements AsyncDisposable {
       "--healthz-bind-address=off",
       "--metrics-bind-address=off",
       "--log-level=error",
+      ...flags,
     ]);
   }
 
@@ -84,7 +86,6 @@ export class SoakAgent implements AsyncDisposable {
   /** What each of its open files is, sorted. */
   async files(): Promise<readonly string[]> {
     const folder = `/proc/${this.#child?.pid}/fd`;
-    const { readlink } = await import("node:fs/promises");
     const links = (await readdir(folder)).map((fd) => readlink(join(folder, fd)).catch(() => ""));
     return (await Promise.all(links))
       .filter((link) => link !== "")

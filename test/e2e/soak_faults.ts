@@ -1,29 +1,20 @@
 import { answer, type FakeApiServer, status } from "../sources/apiserver.ts";
-import type { SoakAgent } from "./soak_agent.ts";
-import type { Chance } from "./soak_random.ts";
-import type { SoakWorld } from "./soak_world.ts";
-
-interface Scene {
-  readonly server: FakeApiServer;
-  readonly agent: SoakAgent;
-  readonly world: SoakWorld;
-  readonly chance: Chance;
-}
+import type { Soak } from "./soak_stage.ts";
 
 /** Something that goes wrong between the server and the agent, or with the agent. */
 export interface Fault {
   readonly name: string;
-  happen(scene: Scene): void | Promise<void>;
+  happen(scene: Soak): void | Promise<void>;
 }
 
 const resources = ["services", "endpointslices", "nodes"] as const;
 
-function changeSome({ world, chance }: Scene): void {
+function changeSome({ world, chance }: Soak): void {
   for (let left = chance.below(100); left > 0; left--) world.change();
 }
 
 /** The watches are gone and so is what they would go on from. */
-function forget({ server }: Scene): void {
+function forget({ server }: Soak): void {
   server.compact();
   server.cut();
 }
