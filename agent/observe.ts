@@ -32,6 +32,7 @@ export function observe(parts: Parts, view: AgentView, log: Log): Observers {
   const told = new TellOnce(log);
   const programmed = new ProgrammingTimes(parts.startedAt.getTime());
   let waitingSince: number | undefined;
+  let isQueued = false;
   const servers = serversOf(config, metrics, tracker, log);
 
   loop.subscribe((report) => {
@@ -47,6 +48,7 @@ export function observe(parts: Parts, view: AgentView, log: Log): Observers {
         metrics.record.synced(family, (now - (waitingSince ?? now)) / 1000, now);
       }
       waitingSince = undefined;
+      isQueued = false;
       programmed.flush((family, since) => metrics.record.programmed(family, (now - since) / 1000));
       metrics.record.caughtUp();
     }
@@ -66,14 +68,19 @@ export function observe(parts: Parts, view: AgentView, log: Log): Observers {
       if (changed.service + changed.endpoint === 0) return;
       metrics.record.changed("service", changed.service);
       metrics.record.changed("endpoint", changed.endpoint);
-      if (waitingSince !== undefined) return;
-      waitingSince = now;
+      waitingSince ??= now;
+    },
+    handled() {
+      tracker.node(nodeState(parts));
+      // Until everything was listed it is the source that has to be waited for, not the loop.
+      if (isQueued || waitingSince === undefined || !loop.store.ready) return;
+      isQueued = true;
+      const now = Date.now();
       for (const family of families) {
         tracker.queued(family, now);
         metrics.record.queued(family, now);
       }
     },
-    handled: () => tracker.node(nodeState(parts)),
     async close() {
       await Promise.all(servers.map((server) => server.close()));
     },
