@@ -21,6 +21,8 @@ export interface SoakAgentOptions {
 
 const sources = [process.execPath, join(import.meta.dirname, "../../agent/bin/sluice.js")];
 
+let agents = 0;
+
 /** An agent that may be killed at any moment and started again; it serves a cgroup from outside. */
 export class SoakAgent implements AsyncDisposable {
   readonly pinPath: string;
@@ -31,7 +33,7 @@ export class SoakAgent implements AsyncDisposable {
   private constructor(options: SoakAgentOptions, folder: string) {
     this.#options = options;
     this.#folder = folder;
-    this.pinPath = join(bpffs, `${ownPrefix}soak`);
+    this.pinPath = join(bpffs, `${ownPrefix}soak-${agents++}`);
   }
 
   static async prepare(options: SoakAgentOptions): Promise<SoakAgent> {

@@ -9,6 +9,7 @@ import type { SourceEvent } from "../../agent/model/event.ts";
 import { Store } from "../../agent/model/store.ts";
 import { watchedResources } from "../../agent/sources/kubernetes/resource.ts";
 import { Interner } from "../../agent/sources/parse/intern.ts";
+import { tcpPeerCodec } from "../../bpf/build/layout.ts";
 import type { RawObject, SoakWorld } from "./soak_world.ts";
 
 const families = new Set(["IPv4", "IPv6"] as const);
@@ -118,4 +119,15 @@ export function difference(desired: readonly string[], held: readonly string[]):
   const missing = desired.filter((line) => !found.has(line)).map((line) => `- ${line}`);
   const extra = held.filter((line) => !wanted.has(line)).map((line) => `+ ${line}`);
   return [...missing, ...extra].slice(0, 10).join("\n");
+}
+
+/** TCP sockets of which something is remembered. */
+export function rememberedSockets(pinPath: string): number {
+  const map = BpfMap.openPinned(pinsAt(pinPath).map("tcp_peers"));
+  try {
+    const peers = Array.from(map.entries(), ([, value]) => tcpPeerCodec.decode(value));
+    return peers.filter(({ cookie }) => cookie !== 0n).length;
+  } finally {
+    map.close();
+  }
 }
