@@ -1,3 +1,4 @@
+import { until } from "../harness/until.ts";
 import { answer, type FakeApiServer, status } from "../sources/apiserver.ts";
 import type { Soak } from "./soak_stage.ts";
 
@@ -37,11 +38,13 @@ export const faults: readonly Fault[] = [
     async happen(scene) {
       await scene.agent.kill();
       changeSome(scene);
-      const asked = scene.server.requests.length;
+      const { requests } = scene.server;
+      const enough = requests.length + scene.chance.below(6);
       scene.agent.launch();
-      while (scene.server.requests.length < asked + scene.chance.below(6)) {
-        await new Promise((resolve) => setTimeout(resolve, 1));
-      }
+      await until(() => requests.length >= enough, {
+        deadlineMs: 30_000,
+        describe: () => `the agent to ask for something: ${scene.agent.log}`,
+      });
       await scene.agent.kill();
       changeSome(scene);
       scene.agent.launch();
