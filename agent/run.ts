@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
+import { releaseFreeMemory } from "libbpf-ts";
 import { bpfObjectPath, version } from "./assets.ts";
 import { findCgroup2 } from "./config/cgroup.ts";
 import type { AgentConfig } from "./config/settings.ts";
@@ -16,6 +17,8 @@ import { systemScheduler } from "./reconcile/scheduler.ts";
 import { type DebugServer, serveDebug } from "./serve/debug.ts";
 import { sourceOf } from "./source_of.ts";
 import { type Parts, viewOf } from "./view.ts";
+
+const TRIM_MS = 5_000;
 
 /**
  * Runs the agent until SIGTERM or SIGINT, and gives its exit code. Whatever it programmed stays
@@ -59,12 +62,15 @@ async function startAgent(config: AgentConfig, log: Log): Promise<() => Promise<
   const debug: DebugServer = await serveDebug(config.socketPath, view);
   const observers = observe(parts, view, log);
   sayWhatStands(parts, log);
+  // Lists and loading leave megabytes with malloc that nothing uses any more.
+  const trimming = setInterval(releaseFreeMemory, TRIM_MS).unref();
   parts.source.start((events) => {
     observers.arrived(events);
     parts.loop.handle(events);
     observers.handled();
   });
   return async () => {
+    clearInterval(trimming);
     await parts.source.stop();
     parts.loop.stop();
     parts.hunt?.stop();

@@ -201,7 +201,7 @@ struct {
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, struct slot_line);
-	__uint(max_entries, 1048576 / SLOTS_PER_LINE);
+	__uint(max_entries, 524288 / SLOTS_PER_LINE);
 } slots SEC(".maps");
 
 struct {

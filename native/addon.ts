@@ -149,6 +149,7 @@ interface Addon {
   mapFreeze(map: Handle): number;
   mapMmap(map: Handle): OrErrno<ArrayBuffer>;
   possibleCpus(): number;
+  releaseFreeMemory(): boolean;
   objectOpen(
     bytes: Uint8Array,
     name: string,

@@ -13,6 +13,7 @@ export {
   mountBpffs,
   netnsCookie,
   rcuGracePeriod,
+  releaseFreeMemory,
 } from "./kernel.ts";
 export {
   attachCgroup,

@@ -54,6 +54,14 @@ export function inNetns<T>(path: string, callback: () => T): T {
   return value;
 }
 
+/**
+ * Gives back to the system what malloc holds free (malloc_trim(3)): megabytes after an object was
+ * loaded or much was read. Says whether anything was given. Under a millisecond for small heaps.
+ */
+export function releaseFreeMemory(): boolean {
+  return addon.releaseFreeMemory();
+}
+
 export interface KernelVersion {
   /** As uname(2) has it: "6.1.0-32-amd64". */
   readonly release: string;

@@ -107,7 +107,7 @@ export const settings = {
   maxServices: setting(entries(16_384, "Service ports that the maps can hold, per IP family one")),
   maxFrontends: setting(entries(65_536, "addresses and ports at which Services answer")),
   maxEndpoints: setting(entries(262_144, "endpoints, counted once per Service port")),
-  maxSlots: setting(entries(1_048_576, "places in the slices from which an endpoint is picked")),
+  maxSlots: setting(entries(524_288, "places in the slices from which an endpoint is picked")),
   maxAffinities: setting(entries(65_536, "clients remembered for session affinity")),
 } as const;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
 #include <linux/membarrier.h>
+#include <malloc.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
@@ -118,11 +119,16 @@ Napi::Value InNetns(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
+Napi::Value ReleaseFreeMemory(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), malloc_trim(0) == 1);
+}
+
 void DefineSystem(Napi::Env env, Napi::Object exports) {
   Export<MountBpffs>(env, exports, "mountBpffs");
   Export<NetnsCookie>(env, exports, "netnsCookie");
   Export<MembarrierGlobal>(env, exports, "membarrierGlobal");
   Export<InNetns>(env, exports, "inNetns");
+  Export<ReleaseFreeMemory>(env, exports, "releaseFreeMemory");
 }
 
 }  // namespace libbpf_ts

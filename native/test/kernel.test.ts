@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmdirSync } from "node:fs";
 import { release, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -75,6 +76,27 @@ describe("network namespaces", () => {
 
 it("an RCU grace period ends", async () => {
   await Promise.all([rcuGracePeriod(), rcuGracePeriod()]);
+});
+
+it("free memory goes back to the system", () => {
+  // The buffers lie in malloc's heap; the last one lives, so that the heap cannot shrink by itself.
+  const script = `
+    import { releaseFreeMemory } from "libbpf-ts";
+    let buffers = Array.from({ length: 20_000 }, () => new ArrayBuffer(4096));
+    const last = buffers.at(-1);
+    buffers = [];
+    gc();
+    const before = process.memoryUsage.rss();
+    const released = releaseFreeMemory();
+    console.log(JSON.stringify({ released, bytes: before - process.memoryUsage.rss(), last: last.byteLength }));`;
+  const output = execFileSync(
+    process.execPath,
+    ["--expose-gc", "--input-type=module", "-e", script],
+    { cwd: import.meta.dirname, encoding: "utf8" },
+  );
+  const { released, bytes } = JSON.parse(output);
+  expect(released).toBe(true);
+  expect(bytes).toBeGreaterThan(40e6);
 });
 
 it("the kernel's version is that of uname", () => {

@@ -44,7 +44,7 @@ describe("resolveConfig", () => {
       maxServices: 16384,
       maxFrontends: 65536,
       maxEndpoints: 262144,
-      maxSlots: 1048576,
+      maxSlots: 524288,
       maxAffinities: 65536,
     });
   });

@@ -42,7 +42,7 @@ describe("the maps at their default sizes", () => {
       service_names: 16_384,
       service_stats: 16_384,
       backends: 262_144,
-      slots: 65_536,
+      slots: 32_768,
       affinities: 65_536,
     });
   });
