@@ -329,7 +329,12 @@ describe("sock_diag", () => {
     await once(client, "connect");
     const failed = once(client, "error");
     const sockets = await listSockets(netlink, "IPv4", "TCP");
-    const described = sockets.find(({ sourcePort }) => sourcePort === client.localPort)!;
+    // The same source port may stand in TIME_WAIT towards another destination.
+    const described = sockets.find(
+      ({ sourcePort, destinationPort }) =>
+        sourcePort === client.localPort && destinationPort === client.remotePort,
+    )!;
+    expect(described.state).toBe(1);
     await destroySocket(netlink, described);
     expect((await failed)[0]).toMatchObject({ code: "ECONNABORTED" });
   });
