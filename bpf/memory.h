@@ -15,6 +15,7 @@ static __always_inline void fill_translation(struct translation *to, const struc
 	to->service = found->index;
 	to->backend = choice->index;
 	to->generation = choice->backend->generation;
+	to->slice = slice_for(found, ORIGIN_INSIDE);
 }
 
 static __always_inline struct tcp_peer *tcp_place(__u64 cookie)
@@ -126,7 +127,7 @@ static __always_inline bool keeps_backend(const struct translation *flow, const 
 	if (flow->service != found->index)
 		return false;
 	choice->backend = live_backend(flow->backend, flow->generation, found->index,
-				       slice_flag_of(found->service));
+				       slice_for(found, ORIGIN_INSIDE));
 	return choice->backend != NULL;
 }
 

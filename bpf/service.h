@@ -7,6 +7,20 @@
 struct found {
 	struct service *service;
 	__u32 index;
+	__u8 kind;  /* enum frontend_kind */
+	__u8 flags; /* enum frontend_flag */
+};
+
+enum lookup {
+	LOOKUP_NONE,     /* nothing of ours */
+	LOOKUP_SERVICE,
+	LOOKUP_UNSERVED, /* an address of ours, at a port that nobody serves (KP-31, PF-30) */
+};
+
+/* Where a connection comes from, as far as traffic policies go. */
+enum origin {
+	ORIGIN_INSIDE, /* the node or one of its pods */
+	ORIGIN_OUTSIDE,
 };
 
 /* A backend chosen for one connection or flow. */
@@ -15,17 +29,70 @@ struct choice {
 	__u32 index;
 };
 
-static __always_inline bool find_service(const struct address *destination, __be16 port,
-					 __u8 protocol, struct found *found)
+static __always_inline struct settings *settings_now(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&settings, &zero);
+}
+
+/* enum node_address_flag; 0: not an address of this node. */
+static __always_inline __u32 node_address_flags(const struct address *address)
+{
+	__u32 *flags = bpf_map_lookup_elem(&node_addresses, address);
+
+	return flags ? *flags : 0;
+}
+
+static __always_inline bool take_frontend(const struct frontend *frontend, struct found *found)
+{
+	found->index = frontend->service;
+	found->kind = frontend->kind;
+	found->flags = frontend->flags;
+	found->service = bpf_map_lookup_elem(&services, &found->index);
+	return found->service != NULL;
+}
+
+/* At a port of the node, whatever its address (KP-26). */
+static __always_inline bool find_node_port(bool v4, __be16 port, __u8 protocol, struct found *found)
+{
+	struct frontend_key key = { .port = port, .protocol = protocol, .scope = SCOPE_NODE_PORT };
+	struct frontend *frontend;
+
+	if (v4)
+		key.address.word[2] = MAPPED_PREFIX;
+	frontend = bpf_map_lookup_elem(&frontends, &key);
+	return frontend && take_frontend(frontend, found);
+}
+
+static __always_inline bool may_be_node_port(__be16 port)
+{
+	struct settings *now = settings_now();
+	__u16 host_order = bpf_ntohs(port);
+
+	return now && host_order >= now->node_port_first && host_order <= now->node_port_last;
+}
+
+static __always_inline bool is_unserved(const struct address *destination)
+{
+	struct frontend_key key = { .address = *destination, .scope = SCOPE_ANY_PORT };
+
+	return bpf_map_lookup_elem(&frontends, &key) &&
+	       !(node_address_flags(destination) & NODE_ADDRESS_LOCAL);
+}
+
+static __always_inline enum lookup find_service(const struct address *destination, __be16 port,
+						__u8 protocol, struct found *found)
 {
 	struct frontend_key key = { .address = *destination, .port = port, .protocol = protocol };
 	struct frontend *frontend = bpf_map_lookup_elem(&frontends, &key);
 
-	if (!frontend)
-		return false;
-	found->index = frontend->service;
-	found->service = bpf_map_lookup_elem(&services, &found->index);
-	return found->service != NULL;
+	if (frontend)
+		return take_frontend(frontend, found) ? LOOKUP_SERVICE : LOOKUP_NONE;
+	if (may_be_node_port(port) && node_address_flags(destination) & NODE_ADDRESS_NODE_PORT &&
+	    find_node_port(address_is_v4(destination), port, protocol, found))
+		return LOOKUP_SERVICE;
+	return is_unserved(destination) ? LOOKUP_UNSERVED : LOOKUP_NONE;
 }
 
 static __always_inline bool select_at(__u32 slot, struct choice *choice)
@@ -41,31 +108,33 @@ static __always_inline bool select_at(__u32 slot, struct choice *choice)
 }
 
 /*
- * Uniform over the slice (KP-30). The slice word is read once: offset and count belong together.
- * False: no endpoint is eligible.
+ * The slice that the traffic policy names, as the flag of the backends in it (KP-10). What starts
+ * on the node uses the cluster slice of an external address whatever its policy is (KP-14).
  */
-static __always_inline bool select_random(const __u64 *slice, struct choice *choice)
+static __always_inline __u8 slice_for(const struct found *found, enum origin origin)
 {
-	__u64 word = *(const volatile __u64 *)slice;
+	__u16 local = SERVICE_INTERNAL_LOCAL;
+
+	if (found->kind != FRONTEND_CLUSTER_IP)
+		local = origin == ORIGIN_OUTSIDE ? SERVICE_EXTERNAL_LOCAL : 0;
+	return found->service->flags & local ? BACKEND_IN_LOCAL : BACKEND_IN_CLUSTER;
+}
+
+/*
+ * `pick` is spread evenly over 32 bits (KP-30); the same one gives the same slot. The slice word is
+ * read once: offset and count belong together. False: no endpoint is eligible.
+ */
+static __always_inline bool select_slot(const struct service *service, __u8 slice, __u32 pick,
+					struct choice *choice)
+{
+	const volatile __u64 *at = slice == BACKEND_IN_LOCAL ? &service->local : &service->cluster;
+	__u64 word = *at;
 	__u32 offset = word;
 	__u32 count = word >> 32;
 
 	if (!count)
 		return false;
-	return select_at(offset + (__u32)(((__u64)bpf_get_prandom_u32() * count) >> 32), choice);
-}
-
-/* The slice that internalTrafficPolicy names, as a flag of the backends in it (KP-10). */
-static __always_inline __u16 slice_flag_of(const struct service *service)
-{
-	return service->flags & SERVICE_INTERNAL_LOCAL ? BACKEND_IN_LOCAL : BACKEND_IN_CLUSTER;
-}
-
-static __always_inline bool select_by_policy(const struct service *service, struct choice *choice)
-{
-	if (service->flags & SERVICE_INTERNAL_LOCAL)
-		return select_random(&service->local, choice);
-	return select_random(&service->cluster, choice);
+	return select_at(offset + (__u32)(((__u64)pick * count) >> 32), choice);
 }
 
 /* Whether what was remembered of a backend still holds: same record, and still in the slice. */

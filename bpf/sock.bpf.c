@@ -40,19 +40,20 @@ static __always_inline bool select_backend(struct bpf_sock_addr *ctx, const stru
 					   struct service_stats *stats, struct choice *choice)
 {
 	struct affinity_key key = { .service = found->index, .kind = AFFINITY_NETNS };
+	__u8 slice = slice_for(found, ORIGIN_INSIDE);
 	__u64 cookie, now;
 
 	if (!found->service->affinity_seconds)
-		return select_by_policy(found->service, choice);
+		return select_slot(found->service, slice, bpf_get_prandom_u32(), choice);
 	cookie = bpf_get_netns_cookie(ctx);
 	key.client.word[0] = cookie;
 	key.client.word[1] = cookie >> 32;
 	now = bpf_ktime_get_ns();
-	if (affinity_lookup(&key, found, slice_flag_of(found->service), now, choice)) {
+	if (affinity_lookup(&key, found, slice, now, choice)) {
 		COUNT(stats, affinity);
 		return true;
 	}
-	if (!select_by_policy(found->service, choice))
+	if (!select_slot(found->service, slice, bpf_get_prandom_u32(), choice))
 		return false;
 	affinity_remember(&key, now, choice);
 	return true;
@@ -98,7 +99,7 @@ static __always_inline enum verdict translate_connect(struct bpf_sock_addr *ctx,
 
 	if (!is_served(ctx->protocol))
 		return VERDICT_PASS;
-	if (!find_service(&at->address, at->port, ctx->protocol, &found)) {
+	if (find_service(&at->address, at->port, ctx->protocol, &found) != LOOKUP_SERVICE) {
 		forget_connection(ctx);
 		return VERDICT_PASS;
 	}
@@ -122,7 +123,7 @@ static __always_inline enum verdict translate_datagram(struct bpf_sock_addr *ctx
 	struct found found;
 
 	if (ctx->protocol != IPPROTO_UDP ||
-	    !find_service(&at->address, at->port, IPPROTO_UDP, &found))
+	    find_service(&at->address, at->port, IPPROTO_UDP, &found) != LOOKUP_SERVICE)
 		return VERDICT_PASS;
 	stats = stats_of(found.index);
 	if (!recall_backend(ctx, at, &found, stats, &choice, &place)) {
@@ -248,8 +249,6 @@ int sluice_stale_udp(struct bpf_iter__bpf_sk_storage_map *ctx)
 	struct stale_socket stale = {};
 	struct sock *sk = ctx->sk;
 	struct endpoint peer = {};
-	struct service *service;
-	__u32 index;
 
 	if (!sk || !translation || sk->__sk_common.skc_state != TCP_ESTABLISHED)
 		return 0;
@@ -267,10 +266,8 @@ int sluice_stale_udp(struct bpf_iter__bpf_sk_storage_map *ctx)
 	peer.port = stale.destination_port;
 	if (!answers(translation, &peer))
 		return 0;
-	index = translation->service;
-	service = bpf_map_lookup_elem(&services, &index);
-	if (service && live_backend(translation->backend, translation->generation, index,
-				    slice_flag_of(service)))
+	if (live_backend(translation->backend, translation->generation, translation->service,
+			 translation->slice))
 		return 0;
 	stale.cookie = sk->__sk_common.skc_cookie.counter;
 	stale.netns = sk->__sk_common.skc_net.net->ns.inum;

@@ -1,4 +1,5 @@
 import type { IpFamily, Protocol } from "../model/address.ts";
+import type { Algorithm } from "../model/service.ts";
 
 /** Whose record it is: one Service port in one family. `compile/key.ts` spells it as one string. */
 export interface ServicePortId {
@@ -12,6 +13,7 @@ export interface ServicePortId {
 /** An address and port at which a Service port answers. */
 export interface Frontend {
   readonly kind: "ClusterIP" | "ExternalIP" | "LoadBalancer" | "NodePort";
+  /** Of a NodePort: "0.0.0.0" or "::", for every NodePort address of the node (KP-26). */
   readonly address: string;
   readonly port: number;
 }
@@ -27,6 +29,8 @@ export interface Backend {
   readonly ready: boolean;
   readonly serving: boolean;
   readonly terminating: boolean;
+  /** Its share of new connections, at least 1. */
+  readonly weight: number;
 }
 
 /** What the kernel should hold for one Service port in one family. */
@@ -40,4 +44,16 @@ export interface DesiredService {
   readonly affinityTimeoutSeconds: number;
   readonly internalLocal: boolean;
   readonly externalLocal: boolean;
+  readonly algorithm: Algorithm;
+  /** CIDRs that may use the LoadBalancer frontends; undefined: everyone (KP-24). */
+  readonly sourceRanges: readonly string[] | undefined;
+}
+
+/** What a healthCheckNodePort answers for (KP-40). */
+export interface DesiredHealthCheck {
+  readonly namespace: string;
+  readonly name: string;
+  readonly port: number;
+  /** Distinct addresses of local ready endpoints. */
+  readonly localEndpoints: number;
 }

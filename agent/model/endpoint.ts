@@ -17,6 +17,8 @@ export interface Endpoint {
   readonly serving: boolean;
   readonly terminating: boolean;
   readonly nodeName: string | undefined;
+  /** The annotation `sluice.dev/weight` of its slice; 1 where there is none. 0 drains. */
+  readonly weight: number;
   /** `hints.forZones[].name`; undefined: no hint. */
   readonly zoneHints: readonly string[] | undefined;
   /** `hints.forNodes[].name`; undefined: no hint. */

@@ -1,6 +1,8 @@
 import type { Protocol } from "./address.ts";
 
 export type ServiceType = "ClusterIP" | "NodePort" | "LoadBalancer" | "ExternalName";
+/** How an endpoint is picked: at random, or by a hash of the flow that every node agrees on. */
+export type Algorithm = "random" | "maglev";
 export type TrafficPolicy = "Cluster" | "Local";
 
 /** One entry of `spec.ports`. The name is "" where the Service has a single, unnamed port. */
@@ -25,6 +27,14 @@ export interface Service {
   readonly loadBalancerIPs: readonly string[];
   readonly internalTrafficPolicy: TrafficPolicy;
   readonly externalTrafficPolicy: TrafficPolicy;
+  /** CIDRs as the Service has them, trimmed; empty: no limit (KP-24). */
+  readonly loadBalancerSourceRanges: readonly string[];
+  /** 0: none (KP-40). */
+  readonly healthCheckNodePort: number;
+  /** The annotation `sluice.dev/algorithm`. */
+  readonly algorithm: Algorithm;
+  /** The annotation `sluice.dev/weights`, by endpoint address in canonical text; others have 1. */
+  readonly weights: ReadonlyMap<string, number>;
   /** 0: no session affinity. Otherwise ClientIP with this timeout (KP-28). */
   readonly affinityTimeoutSeconds: number;
 }
