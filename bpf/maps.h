@@ -281,6 +281,23 @@ enum flow_tcp {
 	FLOW_TCP_ACK = 8,
 };
 
+/* How far both directions of a flow have come; a timeout of `settings` belongs to each. */
+enum flow_state {
+	FLOW_OPENING = 0, /* TCP without an answer */
+	FLOW_ESTABLISHED = 1,
+	FLOW_CLOSING = 2,   /* FIN from one side */
+	FLOW_CLOSED = 3,    /* FIN from both sides, or RST */
+	FLOW_UNREPLIED = 4, /* UDP without an answer */
+	FLOW_STREAM = 5,    /* UDP with one */
+};
+
+/* What became of an entry of `flows`, as the iterator over them writes it: one byte each. */
+enum sweep {
+	SWEEP_KEPT_REQUEST = 0,
+	SWEEP_KEPT_REPLY = 1,
+	SWEEP_EXPIRED = 2, /* plus enum flow_state: gone, together with the other direction */
+};
+
 /* A clock for flows: 2^30 ns of CLOCK_MONOTONIC, 1.07 s. */
 #define TICK_SHIFT 30
 
@@ -369,6 +386,8 @@ const volatile union {
 	enum settings_flag settings_flag;
 	enum flow_flag flow_flag;
 	enum flow_tcp flow_tcp;
+	enum flow_state flow_state;
+	enum sweep sweep;
 	enum reason reason;
 } layout_types = {};
 
