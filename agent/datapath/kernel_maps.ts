@@ -136,14 +136,12 @@ function inBatch(map: BpfMap, write: () => void): void {
 }
 
 function sumStats(values: Uint8Array): ServiceStats {
-  const sum = { connections: 0n, datagrams: 0n, refused: 0n, affinity: 0n, unremembered: 0n };
-  for (let cpu = 0; cpu < possibleCpus(); cpu++) {
+  const sum: { -readonly [counter in keyof ServiceStats]: bigint } =
+    serviceStatsCodec.decode(values);
+  const counters = Object.keys(sum) as (keyof ServiceStats)[];
+  for (let cpu = 1; cpu < possibleCpus(); cpu++) {
     const one = serviceStatsCodec.decode(values, cpu * serviceStatsCodec.size);
-    sum.connections += one.connections;
-    sum.datagrams += one.datagrams;
-    sum.refused += one.refused;
-    sum.affinity += one.affinity;
-    sum.unremembered += one.unremembered;
+    for (const counter of counters) sum[counter] += one[counter];
   }
   return sum;
 }

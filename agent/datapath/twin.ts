@@ -96,7 +96,8 @@ export class Twin implements ServiceMaps {
   ): () => Lookup {
     const bytes = new Uint8Array(16);
     addressBytes(address, bytes, 0);
-    const found = this.frontends.get({ address: bytes, port, protocol: protocolNumber[protocol] });
+    const key = { address: bytes, port, protocol: protocolNumber[protocol], scope: 0 };
+    const found = this.frontends.get(key);
     if (found === undefined) return () => ({ kind: "unknown" });
     const { service } = found;
     const local = (this.services.flags(service) & ServiceFlag.INTERNAL_LOCAL) !== 0;

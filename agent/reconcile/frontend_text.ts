@@ -30,6 +30,7 @@ export function keyOfText(text: string): FrontendKey {
     address: addressInto(host, new Uint8Array(16)),
     port: Number(text.slice(colon + 1, slash)),
     protocol: isProtocol(protocol) ? protocolNumber[protocol] : Number(protocol),
+    scope: 0,
   };
 }
 

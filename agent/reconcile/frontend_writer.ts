@@ -77,4 +77,4 @@ export class FrontendWriter {
 }
 
 const entryOf = (text: string, service: number) =>
-  [keyOfText(text), { service, flags: 0 }] as const;
+  [keyOfText(text), { service, kind: 0, flags: 0 }] as const;

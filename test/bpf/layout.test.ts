@@ -123,6 +123,7 @@ const translation: layout.Translation = {
   service: 0x0102_0304,
   backend: 0x0506_0708,
   generation: 0xffff_fffe,
+  slice: 0x0910_1112,
 };
 const flow = bytesOf(layout.translationCodec, translation);
 
@@ -137,8 +138,8 @@ const codecs = [
     algorithm: 7,
     protocol: 17,
   }),
-  sample("frontend_key", layout.frontendKeyCodec, { address, port: 0x1f90, protocol: 6 }),
-  sample("frontend", layout.frontendCodec, { service: 0x0102_0304, flags: 0xa0b0_c0d0 }),
+  sample("frontend_key", layout.frontendKeyCodec, { address, port: 0x1f90, protocol: 6, scope: 2 }),
+  sample("frontend", layout.frontendCodec, { service: 0x0102_0304, kind: 0xa0, flags: 0xb1 }),
   sample("slot_line", layout.slotLineCodec, {
     backend: Uint8Array.from({ length: 64 }, (_, at) => at),
   }),
@@ -163,6 +164,11 @@ const codecs = [
     refused: 3n,
     affinity: 4n,
     unremembered: 5n,
+    denied: 6n,
+    requestPackets: 7n,
+    requestBytes: 2n ** 64n - 1n,
+    replyPackets: 9n,
+    replyBytes: 10n,
   }),
   sample("affinity_key", layout.affinityKeyCodec, { client: address, service: 9, kind: 1 }),
   sample("affinity", layout.affinityCodec, { lastSeen: 2n ** 60n, backend: 5, generation: 6 }),
@@ -205,16 +211,16 @@ describe("the generated codecs", () => {
   });
 
   it("lay ports out in network order and numbers in the machine's", () => {
-    const key = { address, port: 0x1f90, protocol: 6 };
-    expect([...bytesOf(layout.frontendKeyCodec, key).subarray(16)]).toEqual([0x1f, 0x90, 6, 0]);
-    const frontend = { service: 0x0102_0304, flags: 1 };
-    expect([...bytesOf(layout.frontendCodec, frontend)]).toEqual([4, 3, 2, 1, 1, 0, 0, 0]);
+    const key = { address, port: 0x1f90, protocol: 6, scope: 2 };
+    expect([...bytesOf(layout.frontendKeyCodec, key).subarray(16)]).toEqual([0x1f, 0x90, 6, 2]);
+    const frontend = { service: 0x0102_0304, kind: 5, flags: 1 };
+    expect([...bytesOf(layout.frontendCodec, frontend)]).toEqual([4, 3, 2, 1, 5, 1, 0, 0]);
   });
 
   it("overwrite what was in the buffer, padding included", () => {
     const bytes = new Uint8Array(layout.frontendKeyCodec.size + 2).fill(0xff);
-    layout.frontendKeyCodec.encode({ address, port: 80, protocol: 6 }, bytes, 1);
-    expect([...bytes.subarray(17)]).toEqual([0, 80, 6, 0, 0xff]);
+    layout.frontendKeyCodec.encode({ address, port: 80, protocol: 6, scope: 1 }, bytes, 1);
+    expect([...bytes.subarray(17)]).toEqual([0, 80, 6, 1, 0xff]);
     expect(bytes[0]).toBe(0xff);
   });
 
@@ -233,7 +239,7 @@ describe("the generated codecs", () => {
   });
 
   it("refuse addresses of another length", () => {
-    const key = { address: new Uint8Array(4), port: 80, protocol: 6 };
+    const key = { address: new Uint8Array(4), port: 80, protocol: 6, scope: 0 };
     expect(() => bytesOf(layout.frontendKeyCodec, key)).toThrow("16 bytes wanted, not 4");
   });
 });

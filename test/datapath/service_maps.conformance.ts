@@ -81,25 +81,25 @@ export function serviceMapsConformance(name: string, make: () => MapsUnderTest):
 
     it("tells frontends apart by address, port and protocol (KP-33)", () => {
       maps.frontends.update([
-        [key(1, 53, 6), { service: 1, flags: 0 }],
-        [key(1, 53, 17), { service: 2, flags: 0 }],
-        [key(1, 54, 6), { service: 3, flags: 0 }],
-        [key(2, 53, 6), { service: 4, flags: 9 }],
+        [key(1, 53, 6), { service: 1, kind: 0, flags: 0 }],
+        [key(1, 53, 17), { service: 2, kind: 0, flags: 0 }],
+        [key(1, 54, 6), { service: 3, kind: 0, flags: 0 }],
+        [key(2, 53, 6), { service: 4, kind: 0, flags: 9 }],
       ]);
       expect(dump(maps)).toEqual(["1:53/17 2 0", "1:53/6 1 0", "1:54/6 3 0", "2:53/6 4 9"]);
     });
 
     it("replaces a frontend in place", () => {
-      maps.frontends.update([[key(1, 53, 6), { service: 1, flags: 0 }]]);
-      maps.frontends.update([[key(1, 53, 6), { service: 8, flags: 1 }]]);
+      maps.frontends.update([[key(1, 53, 6), { service: 1, kind: 0, flags: 0 }]]);
+      maps.frontends.update([[key(1, 53, 6), { service: 8, kind: 0, flags: 1 }]]);
       expect(dump(maps)).toEqual(["1:53/6 8 1"]);
     });
 
     it("deletes frontends, and takes absent ones for deleted", () => {
       maps.frontends.update([
-        [key(1, 53, 6), { service: 1, flags: 0 }],
-        [key(2, 53, 6), { service: 1, flags: 0 }],
-        [key(3, 53, 6), { service: 1, flags: 0 }],
+        [key(1, 53, 6), { service: 1, kind: 0, flags: 0 }],
+        [key(2, 53, 6), { service: 1, kind: 0, flags: 0 }],
+        [key(3, 53, 6), { service: 1, kind: 0, flags: 0 }],
       ]);
       maps.frontends.delete([key(9, 53, 6), key(1, 53, 6), key(9, 54, 6), key(3, 53, 6)]);
       expect(dump(maps)).toEqual(["2:53/6 1 0"]);
@@ -110,7 +110,7 @@ export function serviceMapsConformance(name: string, make: () => MapsUnderTest):
       maps.frontends.update([]);
       maps.frontends.delete([]);
       maps.names.update([]);
-      maps.frontends.update(keys.map((each, service) => [each, { service, flags: 0 }]));
+      maps.frontends.update(keys.map((each, service) => [each, { service, kind: 0, flags: 0 }]));
       expect([...maps.frontends.entries()]).toHaveLength(1024);
       maps.frontends.delete(keys);
       expect(dump(maps)).toEqual([]);
@@ -119,7 +119,7 @@ export function serviceMapsConformance(name: string, make: () => MapsUnderTest):
     it("says that frontends are full and how many went in, and keeps those (PF-08)", () => {
       const all = Array.from({ length: 1030 }, (_, port) => key(1, port, 6));
       const error = thrownBy(() =>
-        maps.frontends.update(all.map((each, service) => [each, { service, flags: 0 }])),
+        maps.frontends.update(all.map((each, service) => [each, { service, kind: 0, flags: 0 }])),
       );
       expect(isMapFull(error)).toBe(true);
       expect(error).toMatchObject({ map: "frontends", done: 1024 });
@@ -128,8 +128,8 @@ export function serviceMapsConformance(name: string, make: () => MapsUnderTest):
 
     it("replaces frontends of a full map", () => {
       const all = Array.from({ length: 1024 }, (_, port) => key(1, port, 6));
-      maps.frontends.update(all.map((each) => [each, { service: 1, flags: 0 }]));
-      maps.frontends.update([[key(1, 5, 6), { service: 2, flags: 0 }]]);
+      maps.frontends.update(all.map((each) => [each, { service: 1, kind: 0, flags: 0 }]));
+      maps.frontends.update([[key(1, 5, 6), { service: 2, kind: 0, flags: 0 }]]);
       expect(dump(maps)).toContain("1:5/6 2 0");
     });
 
@@ -172,7 +172,7 @@ export function serviceMapsConformance(name: string, make: () => MapsUnderTest):
 function key(last: number, port: number, protocol: number): FrontendKey {
   const address = new Uint8Array(16);
   address.set([0xff, 0xff, 10, 0, 0, last], 10);
-  return { address, port, protocol };
+  return { address, port, protocol, scope: 0 };
 }
 
 const dump = (maps: ServiceMaps): readonly string[] =>

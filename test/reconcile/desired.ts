@@ -14,6 +14,8 @@ export const desired = (
   affinityTimeoutSeconds: 0,
   internalLocal: false,
   externalLocal: false,
+  algorithm: "random",
+  sourceRanges: undefined,
   ...rest,
 });
 
@@ -28,6 +30,7 @@ export function backend(endpoint: string): Backend {
     ready: true,
     serving: true,
     terminating: false,
+    weight: 1,
   };
 }
 

@@ -67,7 +67,7 @@ function services(): fc.Arbitrary<DesiredService> {
       id: idOf(service),
       port: 80,
       frontends: addresses.map((last) => ({
-        kind: "ClusterIP",
+        kind: "ClusterIP" as const,
         address: `10.96.0.${last}`,
         port: 80,
       })),
@@ -80,8 +80,11 @@ function services(): fc.Arbitrary<DesiredService> {
         ready: !has(terminating, bit),
         serving: true,
         terminating: has(terminating, bit),
+        weight: 1,
       })).filter((backend) => backend.inCluster || backend.inLocal),
       externalLocal: false,
+      algorithm: "random" as const,
+      sourceRanges: undefined,
       ...settings,
     }));
 }

@@ -24,6 +24,10 @@ const service = (name: string, address: string, rest: Partial<Service> = {}): So
     internalTrafficPolicy: "Cluster",
     externalTrafficPolicy: "Cluster",
     affinityTimeoutSeconds: 0,
+    loadBalancerSourceRanges: [],
+    healthCheckNodePort: 0,
+    algorithm: "random",
+    weights: new Map(),
     ...rest,
   },
 });
@@ -34,6 +38,7 @@ const slice = (serviceName: string, addresses: readonly string[], zone?: string)
     ready: true,
     serving: true,
     terminating: false,
+    weight: 1,
     nodeName: undefined,
     zoneHints: zone === undefined ? undefined : [at === 0 ? zone : "elsewhere"],
     nodeHints: undefined,

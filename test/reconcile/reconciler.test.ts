@@ -308,7 +308,8 @@ describe("maps that are inconsistent at the start (PF-02)", () => {
     },
     {
       what: "a frontend to a service that is not in use",
-      damage: (twin) => twin.frontends.update([[key("10.96.0.9"), { service: 5, flags: 0 }]]),
+      damage: (twin) =>
+        twin.frontends.update([[key("10.96.0.9"), { service: 5, kind: 0, flags: 0 }]]),
       findings: [
         { target: "10.96.0.9:80/TCP", message: "leads to service 5, which is not in use" },
       ],
@@ -316,7 +317,7 @@ describe("maps that are inconsistent at the start (PF-02)", () => {
     {
       what: "a frontend to no service at all",
       damage: (twin) =>
-        twin.frontends.update([[key("10.96.0.9"), { service: 4_000_000_000, flags: 0 }]]),
+        twin.frontends.update([[key("10.96.0.9"), { service: 4_000_000_000, kind: 0, flags: 0 }]]),
       findings: [
         { target: "10.96.0.9:80/TCP", message: "leads to service 4000000000, which is not in use" },
       ],
@@ -356,7 +357,7 @@ describe("maps that are inconsistent at the start (PF-02)", () => {
         twin.frontends.update([
           [
             { ...key("10.96.0.9"), protocol: 99 },
-            { service: 5, flags: 0 },
+            { service: 5, kind: 0, flags: 0 },
           ],
         ]),
       findings: [{ target: "10.96.0.9:80/99", message: "leads to service 5, which is not in use" }],
@@ -408,5 +409,5 @@ describe("maps that are inconsistent at the start (PF-02)", () => {
 function key(address: string) {
   const bytes = new Uint8Array(16);
   bytes.set([0xff, 0xff, ...address.split(".").map(Number)], 10);
-  return { address: bytes, port: 80, protocol: 6 };
+  return { address: bytes, port: 80, protocol: 6, scope: 0 };
 }
