@@ -89,7 +89,9 @@ static __always_inline enum lookup find_service(const struct address *destinatio
 
 	if (frontend)
 		return take_frontend(frontend, found) ? LOOKUP_SERVICE : LOOKUP_NONE;
-	if (may_be_node_port(port) && node_address_flags(destination) & NODE_ADDRESS_NODE_PORT &&
+	/* The loopback's NodePorts are for the node's own sockets, which do not come this way. */
+	if (may_be_node_port(port) && !address_is_loopback(destination) &&
+	    node_address_flags(destination) & NODE_ADDRESS_NODE_PORT &&
 	    find_node_port(address_is_v4(destination), port, protocol, found))
 		return LOOKUP_SERVICE;
 	return is_unserved(destination) ? LOOKUP_UNSERVED : LOOKUP_NONE;

@@ -12,7 +12,9 @@
 #include "address.h"
 #include "service.h"
 #include "affinity.h"
+#include "source_range.h"
 #include "endpoint.h"
+#include "site.h"
 #include "memory.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -91,7 +93,34 @@ static __always_inline enum verdict refuse_datagram(void)
 	return VERDICT_REFUSE;
 }
 
-static __always_inline enum verdict translate_connect(struct bpf_sock_addr *ctx, struct endpoint *at)
+/*
+ * A VIP at a port that nobody serves is refused (KP-31), and so is who is outside the source ranges:
+ * kube-proxy drops there, but a socket can only be answered, and an answer now is better than a
+ * timeout.
+ */
+static __always_inline enum verdict find_admitted(struct bpf_sock_addr *ctx, enum hook hook,
+						  struct endpoint *at, struct found *found)
+{
+	enum lookup lookup = find_from_socket(ctx, hook, at, found);
+	struct service_stats *stats;
+
+	if (lookup != LOOKUP_SERVICE)
+		return lookup == LOOKUP_UNSERVED ? VERDICT_REFUSE : VERDICT_PASS;
+	switch (admit(ctx, hook, at, found)) {
+	case ADMITTED:
+		return VERDICT_TRANSLATE;
+	case UNDECIDED:
+		return VERDICT_PASS;
+	case DENIED:
+		break;
+	}
+	stats = stats_of(found->index);
+	COUNT(stats, denied);
+	return VERDICT_REFUSE;
+}
+
+static __always_inline enum verdict translate_connect(struct bpf_sock_addr *ctx, enum hook hook,
+						      struct endpoint *at)
 {
 	struct service_stats *stats;
 	struct choice choice;
@@ -99,9 +128,14 @@ static __always_inline enum verdict translate_connect(struct bpf_sock_addr *ctx,
 
 	if (!is_served(ctx->protocol))
 		return VERDICT_PASS;
-	if (find_service(&at->address, at->port, ctx->protocol, &found) != LOOKUP_SERVICE) {
+	switch (find_admitted(ctx, hook, at, &found)) {
+	case VERDICT_PASS:
 		forget_connection(ctx);
 		return VERDICT_PASS;
+	case VERDICT_REFUSE:
+		return refuse_connect(at);
+	case VERDICT_TRANSLATE:
+		break;
 	}
 	stats = stats_of(found.index);
 	if (!select_backend(ctx, &found, stats, &choice)) {
@@ -115,16 +149,24 @@ static __always_inline enum verdict translate_connect(struct bpf_sock_addr *ctx,
 	return VERDICT_TRANSLATE;
 }
 
-static __always_inline enum verdict translate_datagram(struct bpf_sock_addr *ctx, struct endpoint *at)
+static __always_inline enum verdict translate_datagram(struct bpf_sock_addr *ctx, enum hook hook,
+						       struct endpoint *at)
 {
 	struct service_stats *stats;
 	struct translation *place;
 	struct choice choice;
 	struct found found;
 
-	if (ctx->protocol != IPPROTO_UDP ||
-	    find_service(&at->address, at->port, IPPROTO_UDP, &found) != LOOKUP_SERVICE)
+	if (ctx->protocol != IPPROTO_UDP)
 		return VERDICT_PASS;
+	switch (find_admitted(ctx, hook, at, &found)) {
+	case VERDICT_PASS:
+		return VERDICT_PASS;
+	case VERDICT_REFUSE:
+		return refuse_datagram();
+	case VERDICT_TRANSLATE:
+		break;
+	}
 	stats = stats_of(found.index);
 	if (!recall_backend(ctx, at, &found, stats, &choice, &place)) {
 		if (!select_backend(ctx, &found, stats, &choice)) {
@@ -144,7 +186,7 @@ SEC("cgroup/connect4")
 int sluice_connect4(struct bpf_sock_addr *ctx)
 {
 	struct endpoint at = read_v4(ctx);
-	enum verdict verdict = translate_connect(ctx, &at);
+	enum verdict verdict = translate_connect(ctx, HOOK_CONNECT4, &at);
 
 	if (verdict == VERDICT_TRANSLATE)
 		write_v4(ctx, &at);
@@ -155,7 +197,7 @@ SEC("cgroup/connect6")
 int sluice_connect6(struct bpf_sock_addr *ctx)
 {
 	struct endpoint at = read_v6(ctx);
-	enum verdict verdict = translate_connect(ctx, &at);
+	enum verdict verdict = translate_connect(ctx, HOOK_CONNECT6, &at);
 
 	if (verdict == VERDICT_TRANSLATE)
 		write_v6(ctx, &at);
@@ -166,7 +208,7 @@ SEC("cgroup/sendmsg4")
 int sluice_sendmsg4(struct bpf_sock_addr *ctx)
 {
 	struct endpoint at = read_v4(ctx);
-	enum verdict verdict = translate_datagram(ctx, &at);
+	enum verdict verdict = translate_datagram(ctx, HOOK_SENDMSG4, &at);
 
 	if (verdict == VERDICT_TRANSLATE)
 		write_v4(ctx, &at);
@@ -177,7 +219,7 @@ SEC("cgroup/sendmsg6")
 int sluice_sendmsg6(struct bpf_sock_addr *ctx)
 {
 	struct endpoint at = read_v6(ctx);
-	enum verdict verdict = translate_datagram(ctx, &at);
+	enum verdict verdict = translate_datagram(ctx, HOOK_SENDMSG6, &at);
 
 	if (verdict == VERDICT_TRANSLATE)
 		write_v6(ctx, &at);
