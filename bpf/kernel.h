@@ -6,8 +6,7 @@
 #ifndef SLUICE_KERNEL_H
 #define SLUICE_KERNEL_H
 
-#define CORE __attribute__((preserve_access_index))
-
+#include "iterator.h"
 
 struct in6_addr {
 	union {
@@ -47,12 +46,6 @@ struct sock_common {
 
 struct sock {
 	struct sock_common __sk_common;
-} CORE;
-
-struct seq_file;
-
-struct bpf_iter_meta {
-	struct seq_file *seq;
 } CORE;
 
 struct bpf_iter__bpf_sk_storage_map {

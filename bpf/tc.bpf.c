@@ -9,9 +9,12 @@
 #include <bpf/bpf_helpers.h>
 
 #include "maps.h"
+#include "iterator.h"
 #include "address.h"
 #include "service.h"
 #include "affinity.h"
+#include "flow_state.h"
+#include "expire.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
