@@ -4,7 +4,7 @@ export { MalformedError } from "./btf.ts";
 export { type Codec, codecFromBtf } from "./codec.ts";
 export * from "./errors.ts";
 export type { GlobalValue } from "./global.ts";
-export { readIterator } from "./iterator.ts";
+export { readIterator, streamIterator } from "./iterator.ts";
 export {
   inNetns,
   isBpffs,
