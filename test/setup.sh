@@ -15,7 +15,8 @@ fail() { say "$*"; exit 1; }
 packages="clang=clang make=make g++=g++ libbpf-dev=/usr/include/bpf/libbpf.h
 libelf-dev=/usr/include/libelf.h iproute2=ip util-linux=nsenter"
 case $purpose in
-test) packages="$packages procps=pgrep nftables=nft openssl=openssl" ;;
+test) packages="$packages procps=pgrep nftables=nft openssl=openssl curl=curl iperf3=iperf3
+bind9-dnsutils=dig ethtool=ethtool iptables=iptables" ;;
 vm) packages="$packages qemu-system-x86=qemu-system-x86_64 busybox-static=/usr/share/doc/busybox-static
 e2fsprogs=mke2fs xz-utils=xz" ;;
 esac

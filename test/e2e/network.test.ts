@@ -1,12 +1,16 @@
 import { readdir } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { bytes, sha256 } from "../harness/bytes.ts";
 import { cgroupProcesses } from "../harness/cgroup.ts";
 import { finish, start } from "../harness/child.ts";
+import type { TestClient } from "../harness/client.ts";
 import { findMade, ownPrefix, sweep } from "../harness/leftovers.ts";
 import { attempt, monotonicNs, startLoad } from "../harness/load.ts";
+import { forgetPaths, pathMtu } from "../harness/netns.ts";
 import { Network } from "../harness/network.ts";
 import type { TestNode } from "../harness/node.ts";
 import type { TestPod } from "../harness/pod.ts";
+import { authorityOf, download, serveHttp, upload } from "../harness/transfer.ts";
 import { until } from "../harness/until.ts";
 
 const own = (name: string) => name.startsWith(ownPrefix);
@@ -119,6 +123,85 @@ describe("pods on two nodes", () => {
       const ports = new Set(attempts.map((each) => each.ok && each.clientPort));
       expect(attempts).toHaveLength(10);
       expect(ports.size).toBe(1);
+    }
+  });
+});
+
+describe("a client outside", () => {
+  let network: Network;
+  let a: TestNode;
+  let client: TestClient;
+  let narrow: TestClient;
+
+  beforeAll(async () => {
+    network = await Network.create();
+    a = await network.makeNode("a", { podLink: "routes" });
+    client = await network.makeClient("client");
+    narrow = await network.makeClient("narrow", { narrow: true });
+  });
+  afterAll(() => network?.[Symbol.asyncDispose]());
+
+  it("is seen by a pod with its own address, whatever joins the pod to its node", async () => {
+    const b = await network.makeNode("b", { podLink: "bridge" });
+    const seen = [];
+    for (const node of [a, b]) {
+      const pod = await node.makePod("web");
+      await pod.serve({ tcp: [80] });
+      for (const address of [pod.ip4, pod.ip6]) {
+        seen.push(...(await attempt(client, { protocol: "tcp", address, port: 80 })));
+      }
+    }
+    expect(seen).toMatchObject([
+      { ok: true, client: "192.168.1.2" },
+      { ok: true, client: "fd00:192:168:1::2" },
+      { ok: true, client: "192.168.1.2" },
+      { ok: true, client: "fd00:192:168:1::2" },
+    ]);
+  });
+
+  it("reaches no pod in an overlay, but nodes and their pods do, by its address", async () => {
+    const c = await network.makeNode("c", { reach: "overlay" });
+    const pod = await c.makePod("web");
+    await pod.serve({ tcp: [80] });
+    const local = await a.makePod("local");
+    const seen = [];
+    for (const address of [pod.ip4, pod.ip6]) {
+      const to = { protocol: "tcp", address, port: 80 } as const;
+      for (const from of [a, local, client]) {
+        seen.push(...(await attempt(from, to, { timeoutMs: 20_000 })));
+      }
+    }
+    expect(seen).toMatchObject([
+      { ok: true, client: "10.244.1.0" },
+      { ok: true, client: local.ip4 },
+      { ok: false, errno: "EHOSTUNREACH" },
+      { ok: true, client: "fd00:10:244:1::" },
+      { ok: true, client: local.ip6 },
+      { ok: false, errno: "EACCES" },
+    ]);
+  });
+
+  it("gets all bytes through narrow links before it and behind, both ways", async () => {
+    const d = await network.makeNode("d", { reach: "narrow" });
+    const near = await a.makePod("near");
+    const far = await d.makePod("far");
+    const length = 2_000_000;
+    const expected = await sha256(bytes(length));
+    for (const pod of [near, far]) await serveHttp(pod, 80);
+    for (const [from, pod] of [
+      [narrow, near],
+      [client, far],
+    ] as const) {
+      for (const family of ["ip4", "ip6"] as const) {
+        const authority = authorityOf(pod[family], 80);
+        // What one end learns it tells the other, which then has nothing left to learn.
+        for (const end of [from, pod]) await forgetPaths(end.netns);
+        expect(await upload(from, authority, length)).toBe(expected);
+        expect(await pathMtu(from.netns, pod[family])).toBe(1280);
+        for (const end of [from, pod]) await forgetPaths(end.netns);
+        expect(await download(from, authority, length)).toBe(expected);
+        expect(await pathMtu(pod.netns, from[family])).toBe(1280);
+      }
     }
   });
 });

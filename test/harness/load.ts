@@ -18,6 +18,8 @@ export interface LoadOptions {
   readonly gapUs?: number;
   /** One socket for all attempts, replaced when it fails; default a new one for each. */
   readonly keep?: boolean;
+  /** Bytes of a datagram, at most 9,000; default those of its number. */
+  readonly size?: number;
   /** UDP by sendto and recvfrom on an unconnected socket. */
   readonly unconnected?: boolean;
   /** No record of each attempt: for long runs without a gap. */
@@ -119,6 +121,7 @@ const flags = (options: LoadOptions): string[] => [
   ...(options.durationMs === undefined ? [] : ["--duration-ms", `${options.durationMs}`]),
   ...(options.timeoutMs === undefined ? [] : ["--timeout-ms", `${options.timeoutMs}`]),
   ...(options.gapUs === undefined ? [] : ["--gap-us", `${options.gapUs}`]),
+  ...(options.size === undefined ? [] : ["--size", `${options.size}`]),
   ...(options.keep ? ["--keep"] : []),
   ...(options.unconnected ? ["--unconnected"] : []),
   ...(options.summary ? ["--summary"] : []),

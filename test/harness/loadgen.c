@@ -12,6 +12,7 @@
  *   --timeout-ms N    for connect and for an answer (default 2000)
  *   --gap-us N        pause between attempts (default 0)
  *   --keep            one socket for all attempts, replaced when it fails
+ *   --size N          bytes of a datagram, at most 9000 (default: those of its number)
  *   --unconnected     UDP by sendto and recvfrom on an unconnected socket
  *   --summary         no line per attempt
  */
@@ -32,6 +33,7 @@
 #define NAME_SIZE 64
 #define MAX_BACKENDS 4096
 #define MAX_ERRNO 256
+#define MAX_SIZE 9000
 
 union address {
 	struct sockaddr any;
@@ -41,7 +43,7 @@ union address {
 
 struct options {
 	bool tcp, keep, unconnected, summary;
-	uint64_t count, duration_ns, gap_us, timeout_ms;
+	uint64_t count, duration_ns, gap_us, timeout_ms, size;
 	union address target;
 	socklen_t target_length;
 };
@@ -121,7 +123,8 @@ static void parse(int argc, char **argv)
 		{ "count", required_argument, NULL, 'c' },	{ "duration-ms", required_argument, NULL, 'd' },
 		{ "timeout-ms", required_argument, NULL, 't' }, { "gap-us", required_argument, NULL, 'g' },
 		{ "keep", no_argument, NULL, 'k' },		{ "unconnected", no_argument, NULL, 'u' },
-		{ "summary", no_argument, NULL, 's' },		{ 0 },
+		{ "summary", no_argument, NULL, 's' },		{ "size", required_argument, NULL, 'b' },
+		{ 0 },
 	};
 	int option;
 
@@ -134,6 +137,7 @@ static void parse(int argc, char **argv)
 		case 'k': options.keep = true; break;
 		case 'u': options.unconnected = true; break;
 		case 's': options.summary = true; break;
+		case 'b': options.size = strtoull(optarg, NULL, 10); break;
 		default: usage();
 		}
 	}
@@ -143,6 +147,8 @@ static void parse(int argc, char **argv)
 	if (!options.tcp && strcmp(argv[optind], "udp") != 0)
 		usage();
 	if (options.tcp && options.unconnected)
+		usage();
+	if (options.size > MAX_SIZE)
 		usage();
 	parse_target(argv[optind + 1], argv[optind + 2]);
 }
@@ -248,11 +254,22 @@ static bool udp_connect(int fd, struct attempt *attempt)
 	return connected || fail(attempt, "connect");
 }
 
+/* The next number, and what fills the datagram up: letters, none like its neighbours. */
+static size_t number_datagram(char ping[MAX_SIZE + 1])
+{
+	size_t length = snprintf(ping, MAX_SIZE, "%lu", ++sequence);
+
+	for (; length < options.size; length++)
+		ping[length] = 'a' + (length + length / 26) % 26;
+	ping[length] = 0;
+	return length;
+}
+
 static bool udp_request(int fd, struct attempt *attempt)
 {
 	const union address *target = options.unconnected ? &options.target : NULL;
-	char ping[32], data[512];
-	int length = snprintf(ping, sizeof(ping), "%lu", ++sequence);
+	static char ping[MAX_SIZE + 1], data[MAX_SIZE + 256];
+	size_t length = number_datagram(ping);
 
 	if (sendto(fd, ping, length, MSG_NOSIGNAL, &target->any,
 		   target ? options.target_length : 0) < 0)

@@ -28,6 +28,19 @@ export const addresses = (device: string, ip4: string, ip6: string): readonly st
   `link set ${device} up`,
 ];
 
+/** Has a namespace forget what it was told of the packets that fit through each path. */
+export async function forgetPaths(netns: string): Promise<void> {
+  await command("ip", ["-n", netns, "route", "flush", "cache"]);
+  await command("ip", ["-n", netns, "-6", "route", "flush", "cache"]);
+}
+
+/** The largest packet that a namespace was told to fit through the path to an address, if it was. */
+export async function pathMtu(netns: string, address: string): Promise<number | undefined> {
+  const route = await command("ip", ["-n", netns, "route", "get", address]);
+  const mtu = / mtu (\d+)/.exec(route)?.[1];
+  return mtu === undefined ? undefined : Number(mtu);
+}
+
 /** Makes a namespace whose loopback is up. */
 export async function makeNetns(name: string): Promise<void> {
   await ip([`netns add ${name}`]);

@@ -1,9 +1,12 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { makeCgroup, removeCgroup } from "./cgroup.ts";
 import type { Child, Finished } from "./child.ts";
 import { addresses, deleteNetns, ip, makeNetns } from "./netns.ts";
 import { type ProcessOptions, runIn, startIn } from "./place.ts";
 import { program } from "./programs.ts";
+
+/** A bridge that all pods of the node share, or a route on the node for each of them. */
+export type PodLink = "bridge" | "routes";
 
 /** What a pod needs to know of its node. */
 export interface PodHost {
@@ -17,6 +20,9 @@ export interface PodSpec {
   readonly node: PodHost;
   /** Name of the node's end of the veth pair. */
   readonly device: string;
+  readonly link: PodLink;
+  /** Whether its cgroup is beside the node's instead of below it. */
+  readonly sandboxed: boolean;
   readonly ip4: string;
   readonly ip6: string;
   readonly gateway4: string;
@@ -46,7 +52,9 @@ export class TestPod implements AsyncDisposable {
     this.name = spec.name;
     this.node = spec.node;
     this.netns = `${spec.node.netns}-${spec.name}`;
-    this.cgroup = join(spec.node.cgroup, spec.name);
+    this.cgroup = spec.sandboxed
+      ? join(dirname(spec.node.cgroup), this.netns)
+      : join(spec.node.cgroup, spec.name);
     this.ip4 = spec.ip4;
     this.ip6 = spec.ip6;
   }
@@ -55,21 +63,8 @@ export class TestPod implements AsyncDisposable {
     const pod = new TestPod(spec);
     await makeCgroup(pod.cgroup);
     await makeNetns(pod.netns);
-    await ip(
-      [
-        `link add ${spec.device} type veth peer name eth0 netns ${pod.netns}`,
-        `link set ${spec.device} master cni0 up`,
-      ],
-      spec.node.netns,
-    );
-    await ip(
-      [
-        ...addresses("eth0", `${spec.ip4}/24`, `${spec.ip6}/64`),
-        `route add default via ${spec.gateway4}`,
-        `route add ::/0 via ${spec.gateway6}`,
-      ],
-      pod.netns,
-    );
+    await ip([...hostLines(spec, pod.netns)], spec.node.netns);
+    await ip([...podLines(spec)], pod.netns);
     return pod;
   }
 
@@ -101,3 +96,37 @@ export class TestPod implements AsyncDisposable {
     await deleteNetns(this.netns);
   }
 }
+
+/** Of the node's ends of veth pairs without a bridge, as Calico has it. */
+const hostMac = "ee:ee:ee:ee:ee:ee";
+const hostGateway4 = "169.254.1.1";
+const hostGateway6 = "fe80::1";
+
+const hostLines = ({ device, link, ip4, ip6 }: PodSpec, netns: string): readonly string[] => [
+  `link add ${device} type veth peer name eth0 netns ${netns}`,
+  ...(link === "bridge"
+    ? [`link set ${device} master cni0 up`]
+    : [
+        `link set ${device} address ${hostMac}`,
+        `link set ${device} addrgenmode none`,
+        `addr add ${hostGateway6}/64 dev ${device} nodad`,
+        `link set ${device} up`,
+        `route add ${ip4}/32 dev ${device}`,
+        `route add ${ip6}/128 dev ${device}`,
+      ]),
+];
+
+const podLines = ({ link, ip4, ip6, gateway4, gateway6 }: PodSpec): readonly string[] =>
+  link === "bridge"
+    ? [
+        ...addresses("eth0", `${ip4}/24`, `${ip6}/64`),
+        `route add default via ${gateway4}`,
+        `route add ::/0 via ${gateway6}`,
+      ]
+    : [
+        ...addresses("eth0", `${ip4}/32`, `${ip6}/128`),
+        `neigh add ${hostGateway4} lladdr ${hostMac} dev eth0 nud permanent`,
+        `neigh add ${hostGateway6} lladdr ${hostMac} dev eth0 nud permanent`,
+        `route add default via ${hostGateway4} dev eth0 onlink`,
+        `route add ::/0 via ${hostGateway6} dev eth0`,
+      ];
