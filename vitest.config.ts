@@ -17,7 +17,7 @@ export default defineConfig({
     projects: [
       project("unit", ["test/{model,compile,reconcile,sources,serve,cli}/**/*.test.ts"], false),
       project("native", ["native/test/**/*.test.ts"], true),
-      project("kernel", ["test/{bpf,datapath}/**/*.test.ts"], true),
+      project("kernel", ["test/{bpf,datapath,packets}/**/*.test.ts"], true),
       project("e2e", ["test/e2e/**/*.test.ts"], true),
       project("vm", ["test/vm/**/*.test.ts"], true),
     ],
