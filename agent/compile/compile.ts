@@ -1,12 +1,16 @@
 import type { IpFamily } from "../model/address.ts";
 import type { EndpointSlice } from "../model/endpoint.ts";
 import type { Service } from "../model/service.ts";
-import { clusterIPs, usablePorts } from "./frontend.ts";
-import { joinEndpoints } from "./join.ts";
+import { clusterIPs, serviceAddresses } from "./address.ts";
+import { frontendsOf } from "./frontend.ts";
+import { healthCheckOf } from "./health_check.ts";
+import { type JoinedEndpoint, joinEndpoints } from "./join.ts";
 import { endpointPolicy } from "./policy.ts";
+import { usablePorts } from "./port.ts";
 import { type CompileProblem, ProblemList } from "./problem.ts";
-import type { DesiredService } from "./records.ts";
+import type { DesiredHealthCheck, DesiredService } from "./records.ts";
 import { selectBackends } from "./selection.ts";
+import { sourceRanges } from "./source_range.ts";
 import type { Locality } from "./topology.ts";
 
 export interface CompileSettings {
@@ -15,17 +19,18 @@ export interface CompileSettings {
 }
 
 export interface CompileResult {
-  /** One for each family and port (KP-33); no two have the same `portKey`. */
+  /** One for each family and port (KP-33); no two have the same `portKey`, nor a frontend in common. */
   readonly services: readonly DesiredService[];
+  readonly healthCheck: DesiredHealthCheck | undefined;
   readonly problems: readonly CompileProblem[];
 }
 
-const NOTHING: CompileResult = { services: [], problems: [] };
+const NOTHING: CompileResult = { services: [], healthCheck: undefined, problems: [] };
 
 /**
- * What the kernel should hold for one Service, by KP-02, KP-03 and KP-10 to KP-13, from all of its
- * EndpointSlices. Depends on nothing else: whatever cannot be programmed is a problem of the
- * result and never an exception.
+ * What the kernel should hold for one Service, by KP-02, KP-03, KP-10 to KP-13 and KP-20 to KP-25,
+ * from all of its EndpointSlices. Depends on nothing else: whatever cannot be programmed is a
+ * problem of the result and never an exception.
  */
 export function compileService(
   service: Service,
@@ -37,22 +42,30 @@ export function compileService(
   const problems = new ProblemList();
   const ports = usablePorts(service, problems.report);
   const services: DesiredService[] = [];
-  for (const [family, address] of clusterIPs(service, settings.families, problems.report)) {
+  const endpoints: (readonly JoinedEndpoint[])[] = [];
+  for (const [family, clusterIP] of clusterIPs(service, settings.families, problems.report)) {
+    const addresses = serviceAddresses(service, family, clusterIP, problems.report);
+    const ranges = sourceRanges(service, family, problems.report);
     for (const port of ports) {
-      const { namespace, name, affinityTimeoutSeconds } = service;
+      const { namespace, name, affinityTimeoutSeconds, algorithm } = service;
       const { name: portName, protocol } = port;
-      const policy = endpointPolicy(service, port, family);
-      const joined = joinEndpoints(slices, port, family, problems.report);
+      const frontends = frontendsOf(addresses, port, family);
+      const policy = endpointPolicy(service, frontends);
+      const joined = joinEndpoints(slices, service, port, family, problems.report);
+      endpoints.push(joined);
       services.push({
         id: { namespace, name, portName, protocol, family },
         port: port.port,
-        frontends: [{ kind: "ClusterIP", address, port: port.port }],
+        frontends,
         backends: selectBackends(joined, policy, node),
         affinityTimeoutSeconds,
         internalLocal: policy.internalLocal,
         externalLocal: policy.externalLocal,
+        algorithm,
+        sourceRanges: ranges,
       });
     }
   }
-  return { services, problems: problems.list() };
+  const healthCheck = healthCheckOf(service, endpoints, node);
+  return { services, healthCheck, problems: problems.list() };
 }

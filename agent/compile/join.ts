@@ -1,8 +1,9 @@
 import type { IpFamily } from "../model/address.ts";
 import type { Endpoint, EndpointSlice } from "../model/endpoint.ts";
 import { canonicalAddress } from "../model/ip.ts";
-import type { ServicePort } from "../model/service.ts";
-import { isUnspecified, isUsablePort } from "./frontend.ts";
+import type { Service, ServicePort } from "../model/service.ts";
+import { isUnspecified } from "./address.ts";
+import { isUsablePort } from "./port.ts";
 import type { Report } from "./problem.ts";
 
 /** An endpoint at the port that a Service port leads to. */
@@ -10,15 +11,20 @@ export interface JoinedEndpoint {
   readonly address: string;
   readonly port: number;
   readonly endpoint: Endpoint;
+  /** The Service's own word on it, else that of its slice. */
+  readonly weight: number;
   readonly sliceName: string;
 }
 
 /**
  * Endpoints of one family for one Service port: slice ports join on name and protocol, and no two
- * of the result share address and port (KP-03). The result does not depend on the order of slices.
+ * of the result share address and port (KP-03). One of weight 0 drains: it is left out, so that
+ * nothing new comes to it, no rule counts it and no hint of its is heard (KP-11 to KP-13, KP-40).
+ * The result does not depend on the order of slices.
  */
 export function joinEndpoints(
   slices: readonly EndpointSlice[],
+  { weights }: Pick<Service, "weights">,
   port: ServicePort,
   family: IpFamily,
   report: Report,
@@ -33,15 +39,23 @@ export function joinEndpoints(
         reportPort(slice, slicePort.port, report);
         continue;
       }
-      addSlice(slice, slicePort.port, positionsAt(positions, slicePort.port), joined, report);
+      addSlice(
+        slice,
+        slicePort.port,
+        weights,
+        positionsAt(positions, slicePort.port),
+        joined,
+        report,
+      );
     }
   }
-  return joined;
+  return joined.filter(({ weight }) => weight > 0);
 }
 
 function addSlice(
   slice: EndpointSlice,
   port: number,
+  weights: ReadonlyMap<string, number>,
   positions: Map<string, number>,
   joined: JoinedEndpoint[],
   report: Report,
@@ -49,7 +63,8 @@ function addSlice(
   for (const endpoint of slice.endpoints) {
     const address = usableAddress(endpoint, slice, report);
     if (address === undefined) continue;
-    const entry = { address, port, endpoint, sliceName: slice.name };
+    const weight = weights.get(address) ?? endpoint.weight;
+    const entry = { address, port, endpoint, weight, sliceName: slice.name };
     const position = positions.get(address);
     const held = position === undefined ? undefined : joined[position];
     if (position === undefined || held === undefined) {

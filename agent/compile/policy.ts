@@ -1,6 +1,5 @@
-import type { IpFamily } from "../model/address.ts";
-import { familyOf } from "../model/ip.ts";
-import type { Service, ServicePort } from "../model/service.ts";
+import type { Service } from "../model/service.ts";
+import type { Frontend } from "./records.ts";
 
 /** Which sets of endpoints a Service port draws on, and which traffic stays on the node (KP-10). */
 export interface EndpointPolicy {
@@ -14,12 +13,8 @@ export interface EndpointPolicy {
  * A Service port that is reachable from outside needs the cluster set whatever its policies are:
  * traffic from this node and its pods to an external address short-circuits to it (KP-14).
  */
-export function endpointPolicy(
-  service: Service,
-  port: ServicePort,
-  family: IpFamily,
-): EndpointPolicy {
-  const external = isExternallyReachable(service, port, family);
+export function endpointPolicy(service: Service, frontends: readonly Frontend[]): EndpointPolicy {
+  const external = frontends.some(({ kind }) => kind !== "ClusterIP");
   const internalLocal = service.internalTrafficPolicy === "Local";
   const externalLocal = service.externalTrafficPolicy === "Local" && takesExternalTraffic(service);
   return {
@@ -28,12 +23,6 @@ export function endpointPolicy(
     internalLocal,
     externalLocal,
   };
-}
-
-function isExternallyReachable(service: Service, port: ServicePort, family: IpFamily): boolean {
-  if (port.nodePort !== 0) return true;
-  const inFamily = (address: string) => familyOf(address) === family;
-  return service.loadBalancerIPs.some(inFamily) || service.externalIPs.some(inFamily);
 }
 
 /** The types for which Kubernetes heeds externalTrafficPolicy (KP-23 for ClusterIP). */

@@ -4,6 +4,8 @@ export type CompileProblemCode =
   | "invalid-port"
   | "duplicate-port"
   | "invalid-cluster-ip"
+  | "invalid-external-ip"
+  | "invalid-source-range"
   | "invalid-endpoint";
 
 /** A part of a Service that cannot be programmed as it was asked for. The rest is. */

@@ -10,9 +10,11 @@ export interface ServicePortId {
   readonly family: IpFamily;
 }
 
+export type FrontendKind = "ClusterIP" | "ExternalIP" | "LoadBalancer" | "NodePort";
+
 /** An address and port at which a Service port answers. */
 export interface Frontend {
-  readonly kind: "ClusterIP" | "ExternalIP" | "LoadBalancer" | "NodePort";
+  readonly kind: FrontendKind;
   /** Of a NodePort: "0.0.0.0" or "::", for every NodePort address of the node (KP-26). */
   readonly address: string;
   readonly port: number;
@@ -45,7 +47,7 @@ export interface DesiredService {
   readonly internalLocal: boolean;
   readonly externalLocal: boolean;
   readonly algorithm: Algorithm;
-  /** CIDRs that may use the LoadBalancer frontends; undefined: everyone (KP-24). */
+  /** CIDRs that may use the LoadBalancer frontends; canonical; undefined: everyone (KP-24). */
   readonly sourceRanges: readonly string[] | undefined;
 }
 

@@ -18,13 +18,14 @@ export function selectBackends(
   const isInCluster = policy.usesCluster ? clusterRule(joined, node) : none;
   const isInLocal = policy.usesLocal ? localRule(joined, node) : none;
   const backends: Backend[] = [];
-  for (const { address, port, endpoint } of joined) {
+  for (const { address, port, endpoint, weight } of joined) {
     const inCluster = isInCluster(endpoint);
     const inLocal = isInLocal(endpoint);
     if (!inCluster && !inLocal) continue;
     const { ready, serving, terminating } = endpoint;
     const local = endpoint.nodeName === node.name;
-    backends.push({ address, port, inCluster, inLocal, local, ready, serving, terminating });
+    const conditions = { ready, serving, terminating };
+    backends.push({ address, port, inCluster, inLocal, local, ...conditions, weight });
   }
   return backends;
 }

@@ -25,6 +25,8 @@ export function* desiredServices(set: ServiceSet): Generator<DesiredService> {
         affinityTimeoutSeconds: 0,
         internalLocal: false,
         externalLocal: false,
+        algorithm: "random",
+        sourceRanges: undefined,
       };
     }
   }
@@ -38,4 +40,5 @@ const backendAt = (at: { readonly address: string; readonly port: number }): Bac
   ready: true,
   serving: true,
   terminating: false,
+  weight: 1,
 });

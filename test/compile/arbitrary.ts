@@ -22,6 +22,7 @@ export const endpointArbitrary: fc.Arbitrary<Endpoint> = fc.record({
   serving: fc.boolean(),
   terminating: fc.boolean(),
   nodeName: fc.constantFrom(undefined, "node-a", "node-b"),
+  weight: fc.constantFrom(1, 1, 1, 0, 3),
   zoneHints: hints("zone-1", "zone-2"),
   nodeHints: hints("node-a", "node-b"),
 });
@@ -58,6 +59,12 @@ export const serviceArbitrary: fc.Arbitrary<Service> = fc.record({
   loadBalancerIPs: fc.subarray(["203.0.113.1", "2001:db8::2"]),
   internalTrafficPolicy: policy,
   externalTrafficPolicy: policy,
+  loadBalancerSourceRanges: fc.subarray(["192.0.2.0/24", "2001:db8::/32", "0.0.0.0/0", "x"]),
+  healthCheckNodePort: fc.constantFrom(0, 32000),
+  algorithm: fc.constantFrom("random", "maglev"),
+  weights: fc
+    .subarray([["10.0.0.1", 0] as const, ["fd00::1", 5] as const])
+    .map((all) => new Map(all)),
   affinityTimeoutSeconds: fc.constantFrom(0, 10800),
 });
 

@@ -29,7 +29,7 @@ describe("a Service and its slices", () => {
         ],
       }),
     ];
-    const flags = { inCluster: true, inLocal: false, ready: true, serving: true };
+    const flags = { inCluster: true, inLocal: false, ready: true, serving: true, weight: 1 };
     expect(compile(web, slices)).toEqual({
       services: [
         {
@@ -49,8 +49,11 @@ describe("a Service and its slices", () => {
           affinityTimeoutSeconds: 10800,
           internalLocal: false,
           externalLocal: false,
+          algorithm: "random",
+          sourceRanges: undefined,
         },
       ],
+      healthCheck: undefined,
       problems: [],
     });
   });
@@ -67,7 +70,11 @@ describe("what is skipped (KP-02)", () => {
     ["no ClusterIP and no port", { clusterIPs: [], ports: [] }],
     ["an ExternalName without ports", { type: "ExternalName", ports: [] }],
   ])("%s: nothing, and nothing to complain about", (_, given) => {
-    expect(compile(service(given))).toEqual({ services: [], problems: [] });
+    expect(compile(service(given))).toEqual({
+      services: [],
+      healthCheck: undefined,
+      problems: [],
+    });
   });
 
   it("a family that the Service has no ClusterIP in, whatever its slices say", () => {
@@ -218,18 +225,22 @@ describe("several ports (KP-33)", () => {
 
 describe("a change of type (KP-34)", () => {
   const slices = [slice({ endpoints: [endpoint("10.0.0.1")] })];
-  const nodePort = [servicePort({ nodePort: 30080 })];
+  const everything = {
+    ports: [servicePort({ nodePort: 30080 })],
+    loadBalancerIPs: ["203.0.113.1"],
+    loadBalancerSourceRanges: ["192.0.2.0/24"],
+  };
 
-  it.each<[Service["type"], Partial<Service>, number]>([
-    ["ClusterIP", {}, 1],
-    ["NodePort", { ports: nodePort }, 1],
-    ["LoadBalancer", { ports: nodePort, loadBalancerIPs: ["203.0.113.1"] }, 1],
-    ["ExternalName", { clusterIPs: [] }, 0],
-    ["ExternalName", {}, 0],
-  ])("to %s keeps the ClusterIP just where there is one", (type, given, records) => {
-    const { services, problems } = compile(service({ type, ...given }), slices);
-    const frontend = { kind: "ClusterIP", address: "10.96.0.10", port: 80 };
-    expect(services.map(({ frontends }) => frontends)).toEqual(Array(records).fill([frontend]));
+  it.each<[Service["type"], string[], string[] | undefined]>([
+    ["ClusterIP", ["10.96.0.10:80"], undefined],
+    ["NodePort", ["10.96.0.10:80", "0.0.0.0:30080"], undefined],
+    ["LoadBalancer", ["10.96.0.10:80", "203.0.113.1:80", "0.0.0.0:30080"], ["192.0.2.0/24"]],
+    ["ExternalName", [], undefined],
+  ])("to %s heeds what that type has, whatever else is left over", (type, frontends, ranges) => {
+    const { services, problems } = compile(service({ type, ...everything }), slices);
+    const answering = services.flatMap((each) => each.frontends);
+    expect(answering.map(({ address, port }) => `${address}:${port}`)).toEqual(frontends);
+    expect(services[0]?.sourceRanges).toEqual(ranges);
     expect(problems).toEqual([]);
   });
 

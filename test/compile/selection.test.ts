@@ -212,6 +212,7 @@ describe("the local set (KP-13)", () => {
         ready: false,
         serving: true,
         terminating: true,
+        weight: 1,
       },
       {
         address: "10.0.0.2",
@@ -222,14 +223,47 @@ describe("the local set (KP-13)", () => {
         ready: true,
         serving: true,
         terminating: false,
+        weight: 1,
       },
     ]);
   });
 });
 
-/** KP-11 to KP-13 word by word, with no thought for cost. */
-function reference(endpoints: readonly Endpoint[], zone: string | undefined) {
+describe("weights", () => {
+  const none = { weight: 0 };
+  const addressed = (at: number, weight: number) => ({
+    weights: new Map([[`10.0.0.${at}`, weight]]),
+  });
+
+  it("come from the Service before the slice, and are 1 without either", () => {
+    const weighted = service(addressed(2, 7));
+    const weightsOf = ({ backends }: DesiredService) => backends.map(({ weight }) => weight);
+    expect(weightsOf(compile(weighted, [{}, { weight: 3 }, { weight: 3 }]))).toEqual([1, 7, 3]);
+  });
+
+  it.each<[string, Partial<Service>, Partial<Endpoint>[], number[]]>([
+    ["takes no new connections by its slice's word", {}, [none, {}], [2]],
+    ["takes none by the Service's word", addressed(1, 0), [{ weight: 3 }, {}], [2]],
+    ["takes them again by the Service's word", addressed(1, 2), [none, none], [1]],
+    ["does not keep draining ones from being used (KP-12)", {}, [none, draining], [2]],
+    ["is not used in their place either (KP-12)", {}, [{ ...draining, ...none }], []],
+    ["has no say in the topology mode (KP-11)", {}, [{ ...zone2, ...none }, zone1, zone1], [2, 3]],
+    ["does not lack a hint (KP-11)", {}, [none, zone1, zone2], [2]],
+  ])("an endpoint of weight 0 %s", (_, given, endpoints, cluster) => {
+    expect(sets(compile(service(given), endpoints, "zone-1")).cluster).toEqual(cluster);
+  });
+
+  it("of 0 leave the local set to what drains here (KP-13)", () => {
+    const web = service({ internalTrafficPolicy: "Local" });
+    const record = compile(web, [{ ...onA, ...none }, { ...onA, ...draining }, onB]);
+    expect(sets(record)).toEqual({ cluster: [], local: [2] });
+  });
+});
+
+/** KP-11 to KP-13 word by word, with no thought for cost. What drains by its weight is not there. */
+function reference(given: readonly Endpoint[], zone: string | undefined) {
   const names = (hints: readonly string[] | undefined) => hints ?? [];
+  const endpoints = given.filter((each) => each.weight > 0);
   const ready = endpoints.filter((each) => each.ready);
   const sameNode = ready.filter((each) => names(each.nodeHints).includes("node-a"));
   const sameZone = ready.filter((each) => names(each.zoneHints).some((name) => name === zone));
@@ -269,7 +303,9 @@ describe("any endpoints", () => {
   it("leave the cluster set non-empty while one is ready or drains (KP-12)", () => {
     fc.assert(
       fc.property(scenes, ({ endpoints, zone }) => {
-        const usable = endpoints.some((each) => each.ready || (each.serving && each.terminating));
+        const usable = endpoints.some(
+          (each) => each.weight > 0 && (each.ready || (each.serving && each.terminating)),
+        );
         expect(sets(compile(service(), endpoints, zone)).cluster.length > 0).toBe(usable);
       }),
       { numRuns: 1_000 },

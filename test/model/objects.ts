@@ -13,6 +13,10 @@ export const service = (given: Partial<Service> = {}): Service => ({
   loadBalancerIPs: [],
   internalTrafficPolicy: "Cluster",
   externalTrafficPolicy: "Cluster",
+  loadBalancerSourceRanges: [],
+  healthCheckNodePort: 0,
+  algorithm: "random",
+  weights: new Map(),
   affinityTimeoutSeconds: 0,
   ...given,
 });
@@ -41,6 +45,7 @@ export const endpoint = (address: string, given: Partial<Endpoint> = {}): Endpoi
   serving: true,
   terminating: false,
   nodeName: undefined,
+  weight: 1,
   zoneHints: undefined,
   nodeHints: undefined,
   ...given,

@@ -24,6 +24,10 @@ const plain = {
   loadBalancerIPs: [],
   internalTrafficPolicy: "Cluster",
   externalTrafficPolicy: "Cluster",
+  loadBalancerSourceRanges: [],
+  healthCheckNodePort: 0,
+  algorithm: "random",
+  weights: new Map(),
   affinityTimeoutSeconds: 0,
 };
 

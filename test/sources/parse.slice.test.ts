@@ -21,6 +21,7 @@ const endpoint = {
   serving: true,
   terminating: false,
   nodeName: undefined,
+  weight: 1,
   zoneHints: undefined,
   nodeHints: undefined,
 };

@@ -1,6 +1,7 @@
 import { familyOf } from "../../model/ip.ts";
 import type { Service, ServicePort, ServiceType, TrafficPolicy } from "../../model/service.ts";
 import { parseAddress, parsePort, parseProtocol } from "./address.ts";
+import { parseServiceAnnotations } from "./annotations.ts";
 import { error, type Fault, type Parsed, type Path } from "./fault.ts";
 import { compact, type Fields, fieldsOf, itemsOf, shown, textOf } from "./fields.ts";
 import type { Interner } from "./intern.ts";
@@ -56,6 +57,9 @@ function assemble(
     loadBalancerIPs: parseIngress(fieldsOf(raw).status, faults),
     internalTrafficPolicy: parsePolicy(spec, "internalTrafficPolicy", faults),
     externalTrafficPolicy: parsePolicy(spec, "externalTrafficPolicy", faults),
+    loadBalancerSourceRanges: parseSourceRanges(spec, faults),
+    healthCheckNodePort: parseHealthCheckPort(spec, faults),
+    ...parseServiceAnnotations(metadata.annotations, faults),
     affinityTimeoutSeconds: parseAffinity(spec, faults),
   };
 }
@@ -142,6 +146,26 @@ function parseIngress(status: unknown, faults: Fault[]): readonly string[] {
     if (address !== undefined) addresses.add(address);
   }
   return compact([...addresses]);
+}
+
+/** Trimmed, since the API server lets white space pass (KP-24). Which of them are CIDRs is not asked. */
+function parseSourceRanges(spec: Fields, faults: Fault[]): readonly string[] {
+  const ranges = new Set<string>();
+  for (const [index, item] of itemsOf(spec.loadBalancerSourceRanges).entries()) {
+    if (typeof item === "string") ranges.add(item.trim());
+    else {
+      const message = `${shown(item)} is not a range of addresses; write it as 192.0.2.0/24`;
+      faults.push(error(["spec", "loadBalancerSourceRanges", index], message));
+    }
+  }
+  ranges.delete("");
+  return compact([...ranges]);
+}
+
+/** 0: none (KP-40). */
+function parseHealthCheckPort(spec: Fields, faults: Fault[]): number {
+  const path = ["spec", "healthCheckNodePort"];
+  return parsePort(spec.healthCheckNodePort ?? 0, 0, path, faults) ?? 0;
 }
 
 function parsePolicy(

@@ -1,6 +1,7 @@
 import type { IpFamily } from "../../model/address.ts";
 import type { Endpoint, EndpointPort, EndpointSlice } from "../../model/endpoint.ts";
 import { parseAddressOf, parsePort, parseProtocol } from "./address.ts";
+import { parseSliceWeight } from "./annotations.ts";
 import { error, type Fault, type Parsed, type Path, warning } from "./fault.ts";
 import { compact, type Fields, fieldsOf, itemsOf, shown, textOf } from "./fields.ts";
 import type { Interner } from "./intern.ts";
@@ -23,13 +24,14 @@ export function parseSlice(raw: unknown, interner: Interner): Parsed<EndpointSli
   if (serviceName === undefined) return { kind: "skipped", faults: [unowned] };
   const faults: Fault[] = [];
   const changedAt = timeOf(metadata.annotations[changeTimeAnnotation]);
+  const weight = parseSliceWeight(metadata.annotations, faults);
   const object: EndpointSlice = {
     namespace: interner.text(metadata.namespace),
     name: metadata.name,
     serviceName: interner.text(serviceName),
     family,
     ports: parsePorts(fields.ports, interner, faults),
-    endpoints: parseEndpoints(fields.endpoints, family, interner, faults),
+    endpoints: parseEndpoints(fields.endpoints, { family, weight, interner, faults }),
     ...(changedAt === undefined ? {} : { changedAt }),
   };
   return { kind: "object", object, faults };
@@ -64,20 +66,23 @@ function parsePorts(value: unknown, interner: Interner, faults: Fault[]): readon
   return interner.records(ports);
 }
 
-function parseEndpoints(
-  value: unknown,
-  family: IpFamily,
-  interner: Interner,
-  faults: Fault[],
-): readonly Endpoint[] {
+/** What the endpoints of a slice have in common while they are read. */
+interface Reading {
+  readonly family: IpFamily;
+  readonly weight: number;
+  readonly interner: Interner;
+  readonly faults: Fault[];
+}
+
+function parseEndpoints(value: unknown, reading: Reading): readonly Endpoint[] {
   const endpoints: Endpoint[] = [];
   const positions = new Map<string, number>();
   for (const [index, item] of itemsOf(value).entries()) {
-    const endpoint = parseEndpoint(fieldsOf(item), family, index, interner, faults);
+    const endpoint = parseEndpoint(fieldsOf(item), index, reading);
     if (endpoint === undefined) continue;
     const first = positions.get(endpoint.address);
     if (first === undefined) positions.set(endpoint.address, index);
-    else faults.push(twice(endpoint.address, first, index));
+    else reading.faults.push(twice(endpoint.address, first, index));
     endpoints.push(endpoint);
   }
   return compact(endpoints);
@@ -92,10 +97,8 @@ const twice = (address: string, first: number, index: number): Fault =>
 
 function parseEndpoint(
   item: Fields,
-  family: IpFamily,
   index: number,
-  interner: Interner,
-  faults: Fault[],
+  { family, weight, interner, faults }: Reading,
 ): Endpoint | undefined {
   const addresses = itemsOf(item.addresses);
   if (addresses.length === 0) {
@@ -114,6 +117,7 @@ function parseEndpoint(
     serving: conditions.serving !== false,
     terminating: conditions.terminating === true,
     nodeName: nodeName === undefined ? undefined : interner.text(nodeName),
+    weight,
     zoneHints: parseHints(hints.forZones, interner),
     nodeHints: parseHints(hints.forNodes, interner),
   };
