@@ -3,9 +3,15 @@
 #ifndef SLUICE_SITE_H
 #define SLUICE_SITE_H
 
+/*
+ * Before 5.14 the agent cannot learn its namespace's cookie. The node's is taken to be the initial
+ * one then, whose cookie any program may ask for.
+ */
 static __always_inline bool is_in_node_netns(struct bpf_sock_addr *ctx, const struct settings *now)
 {
-	return now->host_netns && bpf_get_netns_cookie(ctx) == now->host_netns;
+	__u64 node = now->host_netns ? now->host_netns : bpf_get_netns_cookie(NULL);
+
+	return bpf_get_netns_cookie(ctx) == node;
 }
 
 /*

@@ -19,6 +19,7 @@ export interface PortSpec {
   readonly protocol: "TCP" | "UDP";
   readonly port: number;
   readonly targetPort: number;
+  readonly nodePort?: number;
   /** Instead of the Service's own. */
   readonly endpoints?: readonly EndpointSpec[];
 }
@@ -32,6 +33,11 @@ export interface ServiceSpec {
   readonly endpoints: readonly EndpointSpec[];
   readonly affinitySeconds?: number;
   readonly internalTrafficPolicy?: "Cluster" | "Local";
+  readonly externalTrafficPolicy?: "Cluster" | "Local";
+  /** Of either family, as are the next two. */
+  readonly externalIPs?: readonly string[];
+  readonly loadBalancerIPs?: readonly string[];
+  readonly sourceRanges?: readonly string[];
 }
 
 type Family = "IPv4" | "IPv6";
@@ -71,15 +77,21 @@ export const removeService = (folder: string, name: string): Promise<void> =>
 
 const fileOf = (folder: string, name: string): string => join(folder, `${name}.yaml`);
 
+const typeOf = ({ loadBalancerIPs, ports }: ServiceSpec): string => {
+  if (loadBalancerIPs !== undefined) return "LoadBalancer";
+  return ports.some(({ nodePort }) => nodePort !== undefined) ? "NodePort" : "ClusterIP";
+};
+
 const service = (spec: ServiceSpec) => {
   const { name, ip4, ip6, ports, affinitySeconds, internalTrafficPolicy = "Cluster" } = spec;
+  const { externalTrafficPolicy, externalIPs, loadBalancerIPs = [], sourceRanges } = spec;
   const clusterIPs = [ip4, ip6].filter((address) => address !== undefined);
   return {
     apiVersion: "v1",
     kind: "Service",
     metadata: { name, namespace: "default" },
     spec: {
-      type: "ClusterIP",
+      type: typeOf(spec),
       clusterIP: clusterIPs[0],
       clusterIPs,
       ipFamilies: familiesOf(spec),
@@ -90,9 +102,14 @@ const service = (spec: ServiceSpec) => {
         protocol: each.protocol,
         port: each.port,
         targetPort: each.targetPort,
+        nodePort: each.nodePort,
       })),
+      externalTrafficPolicy,
+      externalIPs,
+      loadBalancerSourceRanges: sourceRanges,
       ...(affinitySeconds === undefined ? {} : affinity(affinitySeconds)),
     },
+    status: { loadBalancer: { ingress: loadBalancerIPs.map((ip) => ({ ip })) } },
   };
 };
 

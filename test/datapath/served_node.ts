@@ -9,6 +9,7 @@ import { Network } from "../harness/network.ts";
 import type { TestNode } from "../harness/node.ts";
 import type { ServerPorts, TestPod } from "../harness/pod.ts";
 import { until } from "../harness/until.ts";
+import { addExternalFrontends, tellNetwork } from "./by_hand.ts";
 import {
   type EndpointSpec,
   familiesOf,
@@ -57,7 +58,9 @@ export class ServedNode implements AsyncDisposable {
       const node = await ground.makeNode(`node-${ground.nodes.length + 1}`);
       const folder = await mkdtemp(join(tmpdir(), `${ownPrefix}manifests-`));
       const agent = await TestAgent.start({ node, source: { folder }, ...options });
-      return new ServedNode(node, agent, folder, ground, network === undefined);
+      const served = new ServedNode(node, agent, folder, ground, network === undefined);
+      tellNetwork(served);
+      return served;
     } catch (error) {
       if (network === undefined) await ground[Symbol.asyncDispose]();
       throw error;
@@ -81,6 +84,7 @@ export class ServedNode implements AsyncDisposable {
       deadlineMs: publishMs,
       describe: () => `${spec.name} to be published; the agent said: ${this.agent.log}`,
     });
+    await addExternalFrontends(this, spec);
   }
 
   async remove(name: string): Promise<void> {

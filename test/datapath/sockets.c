@@ -7,6 +7,7 @@
  * where it failed. An IPv4-mapped ADDRESS belongs to an IPv6 socket.
  *
  *   open tcp|udp 4|6             {"fd":N}
+ *   bind FD ADDRESS              {}              to a port of the kernel's choice
  *   connect FD ADDRESS PORT      {}
  *   disconnect FD                {}              connect() to AF_UNSPEC
  *   send FD TEXT                 {}
@@ -100,6 +101,14 @@ static void open_socket(const char *protocol, const char *family)
 	fprintf(answers, "{\"fd\":%d}\n", fd);
 }
 
+static void bind_socket(int fd, const char *text)
+{
+	union address address;
+	socklen_t length = parse_address(text, "0", &address);
+
+	answer(length && bind(fd, &address.any, length) == 0);
+}
+
 static void connect_socket(int fd, const char *text, const char *port)
 {
 	union address address;
@@ -182,6 +191,8 @@ static void carry_out(char *const word[WORDS])
 
 	if (strcmp(command, "open") == 0)
 		open_socket(word[1], word[2]);
+	else if (strcmp(command, "bind") == 0)
+		bind_socket(fd, word[2]);
 	else if (strcmp(command, "connect") == 0)
 		connect_socket(fd, word[2], word[3]);
 	else if (strcmp(command, "disconnect") == 0)

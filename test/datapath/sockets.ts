@@ -48,6 +48,11 @@ export class RemoteSocket {
     this.#fd = fd;
   }
 
+  /** To a port of the kernel's choice. */
+  async bind(address: string): Promise<void> {
+    await this.#sockets.ask("bind", this.#fd, address);
+  }
+
   async connect(address: string, port: number): Promise<void> {
     await this.#sockets.ask("connect", this.#fd, address, port);
   }
