@@ -16,7 +16,9 @@ type Target = Pick<Backend, "address" | "port" | "weight">;
  * random: as few slots as give the exact shares, in order.
  * maglev: `tableSize` slots (one of MAGLEV_TABLE_SIZES; a larger one where there are more backends),
  * or one where there is one backend. The same on every node whatever the order of the backends, and
- * a backend that goes moves few of the others' slots (Eisenbud et al., NSDI 2016, 3.4).
+ * a backend that goes moves few of the others' slots (Eisenbud et al., NSDI 2016, 3.4): 1.4% of them
+ * where there are 163 slots for each. The light ones' single slots cost the heavy ones at most
+ * (number of backends / slots) of their share.
  */
 export function spread(
   backends: readonly Target[],
