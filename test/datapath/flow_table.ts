@@ -1,7 +1,7 @@
 import { attachIter, type BpfLink, type BpfMap, type LoadedObject, openObject } from "libbpf-ts";
 import { onTestFinished } from "vitest";
 import { bpfObjectPath } from "../../agent/assets.ts";
-import { parseAddress } from "../../agent/model/ip.ts";
+import { addressBytes } from "../../agent/model/ip.ts";
 import {
   type Flow,
   FlowFlag,
@@ -40,6 +40,12 @@ export const ticksNow = (): number => Number(process.hrtime.bigint() >> 30n);
 
 const noMac = new Uint8Array(6);
 
+function address(text: string): Uint8Array {
+  const bytes = new Uint8Array(16);
+  if (addressBytes(text, bytes, 0) === undefined) throw new Error(`${text} is no address`);
+  return bytes;
+}
+
 /** Both entries of a flow, as the per-packet programs make them. */
 export function entriesOf(spec: FlowSpec): readonly [request: Entry, reply: Entry] {
   const { protocol, client, frontend, backend, masquerade, flags = 0, to = noMac } = spec;
@@ -55,7 +61,6 @@ export function entriesOf(spec: FlowSpec): readonly [request: Entry, reply: Entr
     mtu: 0,
   };
   const masked = flags | (masquerade === undefined ? 0 : FlowFlag.MASQUERADE);
-  const address = (text: string) => parseAddress(text);
   return [
     [
       {
@@ -121,8 +126,9 @@ export class FlowTable {
     for (const name of object.programs.keys()) {
       object.setAutoload(name, name === "sluice_expired_flows");
     }
-    for (const name of object.maps.keys()) {
-      if (!name.startsWith(".")) object.setMaxEntries(name, name === "flows" ? entries : 64);
+    for (const [name, { maxEntries }] of object.maps) {
+      if (name === "flows") object.setMaxEntries(name, entries);
+      else if (maxEntries > 64) object.setMaxEntries(name, 64);
     }
     this.object = object.load();
     this.map = this.object.map("flows");
