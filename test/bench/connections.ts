@@ -107,7 +107,7 @@ async function prepare(
     Array.from({ length: SERVICES }, (_, i) => line(i));
   return {
     pod,
-    program: join(import.meta.dirname, "build/latency"),
+    program: join(import.meta.dirname, "build/traffic"),
     plain,
     served: pod.cgroup,
     direct: await file(
@@ -126,7 +126,7 @@ async function prepare(
 }
 
 async function startServer(pod: TestPod, path: string) {
-  const server = pod.start(path, ["server", "1", `${ENDPOINTS}`, pod.ip4]);
+  const server = pod.start(path, ["echo", "1", `${ENDPOINTS}`, pod.ip4]);
   await server.printed("ready");
   return server;
 }

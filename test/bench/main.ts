@@ -1,8 +1,10 @@
 import { benchConnections } from "./connections.ts";
+import { benchNorthSouth } from "./north_south.ts";
 import { benchScale } from "./scale.ts";
 
 const benches: Readonly<Record<string, () => Promise<void>>> = {
   connections: benchConnections,
+  "north-south": benchNorthSouth,
   scale: benchScale,
 };
 

@@ -10,10 +10,16 @@ import { bpffs, ownPrefix } from "./leftovers.ts";
 import type { TestNode } from "./node.ts";
 import { until } from "./until.ts";
 
+/** What an agent needs of its node. */
+export type AgentHost = Pick<TestNode, "name" | "cgroup" | "start" | "run">;
+
+/** What it needs of a control plane. */
+export type AgentApi = Pick<ControlPlane, "exposeTo" | "kubeconfigFor">;
+
 export interface AgentOptions {
-  readonly node: TestNode;
+  readonly node: AgentHost;
   /** A folder of YAML, or a control plane; nothing at all where flags say everything. */
-  readonly source: { readonly folder: string } | { readonly controlPlane: ControlPlane };
+  readonly source: { readonly folder: string } | { readonly controlPlane: AgentApi };
   /** Beside those that name the node, its cgroup, the pins and the socket. */
   readonly flags?: readonly string[];
   /** Of processes: the program and its first arguments; default the sources under this Node. */
@@ -34,7 +40,7 @@ let agents = 0;
 
 /** An agent on a node, with pins, socket and folder of its own. */
 export class TestAgent implements AsyncDisposable {
-  readonly node: TestNode;
+  readonly node: AgentHost;
   readonly folder: string;
   readonly pinPath: string;
   readonly socketPath: string;

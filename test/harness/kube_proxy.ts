@@ -7,7 +7,7 @@ import type { TestNode } from "./node.ts";
 
 export type KubeProxyMode = "iptables" | "nftables";
 
-const settings = (kubeconfig: string, node: TestNode, mode: KubeProxyMode) => ({
+const settings = (kubeconfig: string, node: Pick<TestNode, "name">, mode: KubeProxyMode) => ({
   apiVersion: "kubeproxy.config.k8s.io/v1alpha1",
   kind: "KubeProxyConfiguration",
   clientConnection: { kubeconfig },
@@ -23,8 +23,8 @@ const settings = (kubeconfig: string, node: TestNode, mode: KubeProxyMode) => ({
 
 /** Starts the real kube-proxy inside a node's network: the oracle, and the peer of benchmarks. */
 export async function startKubeProxy(
-  controlPlane: ControlPlane,
-  node: TestNode,
+  controlPlane: Pick<ControlPlane, "exposeTo" | "kubeconfigFor" | "folder">,
+  node: Pick<TestNode, "name" | "start">,
   mode: KubeProxyMode,
 ): Promise<Child> {
   await controlPlane.exposeTo(node);
