@@ -180,6 +180,73 @@ describe("when the backend of a UDP socket goes", () => {
     for (const each of [socket, unconnected, doomed]) await each.close();
   });
 
+  it("one stays at a NodePort's pod that is no longer this node's, and one at the ClusterIP goes (KP-10, KP-14, PF-21)", async () => {
+    const nodePort = 30_040;
+    const [atHand, elsewhere] = [served.node.name, "elsewhere"].map((nodeName) => ({
+      pod: one,
+      nodeName,
+    })) as [EndpointSpec, EndpointSpec];
+    const policies: ServiceSpec = {
+      ...service,
+      name: "policies",
+      ip4: "10.96.4.3",
+      ip6: "fd00:96::4:3",
+      ports: [{ ...udp(80, 8080), nodePort }],
+      internalTrafficPolicy: "Local",
+      externalTrafficPolicy: "Local",
+      endpoints: [atHand],
+    };
+    await served.publish(policies);
+    const byClusterIP = await sockets.connected("udp", "10.96.4.3", 80);
+    const byNodePort = await sockets.connected("udp", served.node.ip4, nodePort);
+    const unconnected = await sockets.open("udp", 6);
+    expect(await byClusterIP.request()).toMatchObject({ backend: "one" });
+    expect(await byNodePort.request()).toMatchObject({ backend: "one" });
+    const before = await destroyed();
+    await served.publish(
+      { ...policies, endpoints: [elsewhere, { pod: two, nodeName: atHand.nodeName ?? "" }] },
+      [{ pod: two }],
+    );
+    await expect(byClusterIP.receive()).rejects.toMatchObject(gone);
+    expect(await byNodePort.request()).toMatchObject({
+      backend: "one",
+      from: `${served.node.ip4}:${nodePort}`,
+    });
+    expect(await destroyed()).toBe(before + 1);
+    for (const each of [byClusterIP, byNodePort, unconnected]) await each.close();
+    await served.remove("policies");
+  });
+
+  it("one at a NodePort leaves a terminating pod of this node that only others' traffic may use (KP-12 to KP-14, PF-24)", async () => {
+    const nodePort = 30_041;
+    const atHand = { pod: one, nodeName: served.node.name };
+    const local: ServiceSpec = {
+      ...service,
+      name: "terminating",
+      ip4: "10.96.4.4",
+      ip6: "fd00:96::4:4",
+      ports: [{ ...udp(80, 8080), nodePort }],
+      externalTrafficPolicy: "Local",
+      endpoints: [atHand],
+    };
+    await served.publish(local);
+    await using onNode = await Sockets.start(served.node);
+    const socket = await onNode.connected("udp", "::1", nodePort);
+    const unconnected = await onNode.open("udp", 4);
+    expect(await socket.request()).toMatchObject({ backend: "one" });
+    expect(await unconnected.requestFrom("127.0.0.1", nodePort)).toMatchObject({ backend: "one" });
+    const terminating = { ...atHand, ready: false, serving: true, terminating: true };
+    await served.publish(
+      { ...local, endpoints: [terminating, { pod: two, nodeName: "elsewhere" }] },
+      [{ pod: two }],
+    );
+    const { local: kept } = await served.servicePort("terminating", "udp-80", "IPv6");
+    expect(kept.map(({ address }) => address)).toEqual([one.ip6]);
+    await expect(socket.receive()).rejects.toMatchObject(gone);
+    expect(await unconnected.requestFrom("127.0.0.1", nodePort)).toMatchObject({ backend: "two" });
+    await served.remove("terminating");
+  });
+
   describe("and there are several", () => {
     let backends: EndpointSpec[];
 

@@ -1,11 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { NodeAddressFlag } from "../../bpf/build/layout.ts";
-import type { Child } from "../harness/child.ts";
 import type { TestPod } from "../harness/pod.ts";
-import { program } from "../harness/programs.ts";
 import { ask, tally } from "./ask.ts";
 import { addressKey } from "./by_hand.ts";
 import { tcp, udp } from "./manifests.ts";
+import { serveOnNode } from "./serve_on_node.ts";
 import { ServedNode } from "./served_node.ts";
 import { Sockets } from "./sockets.ts";
 
@@ -109,7 +108,7 @@ describe("a NodePort that is asked for on the node itself", () => {
 
   it("leaves the other ports of the node's addresses to the node (PF-30)", async () => {
     const unused = nodePort + 1;
-    await using server = await serveOnNode(served, unused);
+    await using server = await serveOnNode(served.node, "on-node", { tcp: [unused] });
     for (const address of [served.node.ip4, served.node.ip6, "127.0.0.1", "::1"]) {
       expect(await ask(served.node, "tcp", address, unused)).toMatchObject({ backend: "on-node" });
     }
@@ -121,8 +120,8 @@ describe("a NodePort that is asked for on the node itself", () => {
   it("is another node's where it is asked for at that node's address (KP-26)", async () => {
     const other = await served.network.makeNode("other");
     expect(await ask(client, "tcp", other.ip4, nodePort)).toBe("ECONNREFUSED");
-    await using _server = await serveOnNode({ node: other }, nodePort);
-    expect(await ask(client, "tcp", other.ip4, nodePort)).toMatchObject({ backend: "on-node" });
+    await using _server = await serveOnNode(other, "on-other", { tcp: [nodePort] });
+    expect(await ask(client, "tcp", other.ip4, nodePort)).toMatchObject({ backend: "on-other" });
     expect(await ask(served.node, "udp", other.ip6, nodePort)).toBe("ECONNREFUSED");
   });
 
@@ -154,9 +153,3 @@ describe("a NodePort that is asked for on the node itself", () => {
     expect(await connections()).toBe(before + 11);
   });
 });
-
-async function serveOnNode({ node }: Pick<ServedNode, "node">, port: number): Promise<Child> {
-  const server = node.start(await program("podserver"), ["on-node", `tcp:${port}`]);
-  await server.printed("ready\n");
-  return server;
-}

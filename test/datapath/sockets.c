@@ -7,6 +7,7 @@
  * where it failed. An IPv4-mapped ADDRESS belongs to an IPv6 socket.
  *
  *   open tcp|udp 4|6             {"fd":N}
+ *   open icmp 4                  {"fd":N}        for echo requests
  *   bind FD ADDRESS              {}              to a port of the kernel's choice
  *   connect FD ADDRESS PORT      {}
  *   disconnect FD                {}              connect() to AF_UNSPEC
@@ -91,7 +92,8 @@ static void open_socket(const char *protocol, const char *family)
 {
 	struct timeval timeout = { .tv_sec = CONNECT_SECONDS };
 	int type = strcmp(protocol, "tcp") == 0 ? SOCK_STREAM : SOCK_DGRAM;
-	int fd = socket(*family == '4' ? AF_INET : AF_INET6, type | SOCK_CLOEXEC, 0);
+	int ours = strcmp(protocol, "icmp") == 0 ? IPPROTO_ICMP : 0;
+	int fd = socket(*family == '4' ? AF_INET : AF_INET6, type | SOCK_CLOEXEC, ours);
 
 	if (fd < 0) {
 		answer(false);

@@ -125,7 +125,7 @@ export class Sockets implements AsyncDisposable {
     return new Sockets(folder, process, connect(path));
   }
 
-  async open(protocol: "tcp" | "udp", family: 4 | 6): Promise<RemoteSocket> {
+  async open(protocol: "tcp" | "udp" | "icmp", family: 4 | 6): Promise<RemoteSocket> {
     const { fd = -1 } = await this.ask("open", protocol, family);
     return new RemoteSocket(this, fd);
   }

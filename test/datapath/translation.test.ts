@@ -156,11 +156,11 @@ describe("a ClusterIP", () => {
     }
   });
 
-  it("leaves its other ports, and its address in other protocols, alone", async () => {
-    expect(await ask(client, "udp", web4, 81)).toBe("EHOSTUNREACH");
-    expect(await ask(client, "udp", web6, 81)).toBe("EACCES");
-    expect(await ask(client, "udp", web4, 443)).toBe("EHOSTUNREACH");
-    expect(await ask(client, "udp", "fd00:96::20", 80)).toBe("EACCES");
+  it("is refused at its other ports, and at those of the other protocol (KP-31)", async () => {
+    expect(await ask(client, "udp", web4, 81)).toBe("ECONNREFUSED");
+    expect(await ask(client, "tcp", web6, 81)).toBe("ECONNREFUSED");
+    expect(await ask(client, "udp", web4, 443)).toBe("ECONNREFUSED");
+    expect(await ask(client, "udp", "fd00:96::20", 80)).toBe("ECONNREFUSED");
   });
 });
 
