@@ -11,26 +11,6 @@ static __always_inline bool is_idle(__u32 last_seen, __u32 ticks)
 	return (__s32)(now - last_seen) > (__s32)ticks;
 }
 
-/* The key of the other direction: the translated packet turned round. */
-static __always_inline void turn_round(struct flow_key *other, const struct flow_key *key,
-				       const struct flow *flow)
-{
-	__builtin_memset(other, 0, sizeof(*other));
-	other->source = flow->destination;
-	other->destination = flow->source;
-	other->source_port = flow->destination_port;
-	other->destination_port = flow->source_port;
-	other->protocol = key->protocol;
-}
-
-static __always_inline bool leads_back(const struct flow *other, const struct flow_key *key)
-{
-	return address_equal(&other->destination, &key->source) &&
-	       address_equal(&other->source, &key->destination) &&
-	       other->destination_port == key->source_port &&
-	       other->source_port == key->destination_port;
-}
-
 static __always_inline __u32 shorter(__u32 a, __u32 b)
 {
 	return a < b ? a : b;
@@ -98,10 +78,10 @@ static __always_inline __u8 sweep(const struct settings *settings, const struct 
 
 	if (!is_idle(last_seen, kept_unasked(settings, key->protocol, flow->tcp)))
 		return kept;
-	turn_round(&other_key, key, flow);
+	key_of_other(key->protocol, flow, &other_key);
 	other = bpf_map_lookup_elem(&flows, &other_key);
 	/* Another flow has its ports by now: it can be of no use any more. */
-	is_taken = other && !leads_back(other, key);
+	is_taken = other && !is_other_of(other, key);
 	state = state_of_both(key->protocol, flow, is_taken ? NULL : other);
 	if (!is_taken && !is_idle(last_seen, flow_state_timeout(settings, state)))
 		return kept;

@@ -270,7 +270,8 @@ enum flow_flag {
 	FLOW_REPLY = 1,    /* from backend to client */
 	FLOW_MASQUERADE = 2, /* the client's address is replaced */
 	FLOW_FAST = 4,     /* both directions cross our programs */
-	FLOW_EXTERNAL = 8, /* came from outside the node */
+	FLOW_MARK = 8,     /* leaves by a device at whose egress a program of ours waits */
+	FLOW_PEER = 16,    /* goes straight into the namespace of the veth's other end */
 };
 
 /* TCP flags that one direction has shown. */
@@ -316,13 +317,14 @@ struct flow {
 	__u32 last_seen;  /* ticks */
 	__u32 address_sum; /* one's complement difference that the addresses make to a checksum */
 	__u32 port_sum;    /* and the ports */
-	__u32 device;      /* where to send it; 0: to the stack */
+	__u32 device;      /* where to send it; 0: to the stack, or not known yet */
 	__u8 to[6];        /* link-layer addresses; all zero: the neighbour is not resolved */
 	__u8 from[6];
 	__u8 flags; /* enum flow_flag */
 	__u8 tcp;   /* enum flow_tcp */
 	__u8 slice; /* BACKEND_IN_CLUSTER or BACKEND_IN_LOCAL */
 	__u8 pad;
+	__u32 mtu; /* of the device, in bytes from the network header on */
 };
 
 /* Ports of the fragments that have none, known once the first one has passed. */
@@ -343,7 +345,7 @@ struct fragment {
 enum reason {
 	REASON_NEW_FLOW = 0,
 	REASON_REPAIRED_FLOW = 1,       /* the other direction had been evicted (PF-28) */
-	REASON_FOREIGN_FLOW = 2,        /* TCP that began before us or elsewhere: to the stack */
+	REASON_RESELECTED_FLOW = 2,     /* its backend had gone, or it had ended */
 	REASON_FRAGMENT_WITHOUT_FIRST = 3, /* its ports are not known: to the stack */
 	REASON_ROUTING_HEADER = 4,      /* IPv6 with segments left: to the stack */
 	REASON_TRUNCATED = 5,           /* headers that do not hold what they say: to the stack */

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The first packet of a flow: which backend it gets, and under which addresses. */
+#ifndef SLUICE_OPEN_H
+#define SLUICE_OPEN_H
+
+#define EEXIST 17
+#define SNAT_TRIES 32
+
+static __always_inline __u32 mix(__u32 hash, __u32 word)
+{
+	hash ^= word;
+	hash *= 0x85ebca6b;
+	hash ^= hash >> 13;
+	hash *= 0xc2b2ae35;
+	return hash ^ hash >> 16;
+}
+
+/* The same on every node. With session affinity all connections of a client go together. */
+static __always_inline __u32 hash_flow(const struct flow_key *key, bool client_only)
+{
+	__u32 hash = 0x9e3779b9;
+	int i;
+
+	for (i = 0; i < 4; i++)
+		hash = mix(hash, bpf_ntohl(key->source.word[i]));
+	if (client_only)
+		return hash;
+	for (i = 0; i < 4; i++)
+		hash = mix(hash, bpf_ntohl(key->destination.word[i]));
+	hash = mix(hash, (__u32)bpf_ntohs(key->source_port) << 16 |
+				 bpf_ntohs(key->destination_port));
+	return mix(hash, key->protocol);
+}
+
+static __always_inline bool select_for(const struct flow_key *key, const struct found *found,
+				       __u8 slice, struct service_stats *stats,
+				       struct choice *choice)
+{
+	const struct service *service = found->service;
+	struct affinity_key client = {
+		.client = key->source,
+		.service = found->index,
+		.kind = AFFINITY_ADDRESS,
+	};
+	bool sticks = service->affinity_seconds != 0;
+	__u64 now = 0;
+	__u32 pick;
+
+	if (sticks) {
+		now = bpf_ktime_get_ns();
+		if (affinity_lookup(&client, found, slice, now, choice)) {
+			COUNT(stats, affinity);
+			return true;
+		}
+	}
+	pick = service->algorithm == ALGORITHM_MAGLEV ? hash_flow(key, sticks) :
+							 bpf_get_prandom_u32();
+	if (!select_slot(service, slice, pick, choice))
+		return false;
+	if (sticks)
+		affinity_remember(&client, now, choice);
+	return true;
+}
+
+/* The source of what leaves by a device (KP-21); zero: the node has no address of the family. */
+static __always_inline void masquerade_as(__u32 device_index, struct address *source, bool v4)
+{
+	struct device *device = device_of(device_index);
+	struct settings *now = settings_now();
+
+	__builtin_memset(source, 0, sizeof(*source));
+	if (device)
+		*source = v4 ? device->v4 : device->v6;
+	if (!source->word[3] && !source->word[0] && now)
+		*source = v4 ? now->node_v4 : now->node_v6;
+}
+
+static __always_inline __be16 snat_port(const struct settings *settings)
+{
+	__u32 count = settings->snat_port_last - settings->snat_port_first + 1;
+
+	return bpf_htons(settings->snat_port_first +
+			 (__u32)(((__u64)bpf_get_prandom_u32() * count) >> 32));
+}
+
+/* Whether the entry at a tuple that is wanted may be taken over: its flow is this one, or ended. */
+static __always_inline bool may_replace(const struct scratch *opening,
+					const struct settings *settings, __u32 now)
+{
+	const struct flow *held = bpf_map_lookup_elem(&flows, &opening->reply_key);
+
+	if (!held)
+		return true;
+	if (held->source_port == opening->reply.source_port &&
+	    held->destination_port == opening->reply.destination_port &&
+	    address_equal(&held->source, &opening->reply.source) &&
+	    address_equal(&held->destination, &opening->reply.destination))
+		return true;
+	return held->tcp & (FLOW_TCP_FIN | FLOW_TCP_RST) &&
+	       now - held->last_seen > settings->tcp_closed;
+}
+
+/*
+ * Claims the tuple that the backend will see, by the entry of the replies: atomically, since only
+ * one CPU can create it (PF-26). The client's own port is tried first where its address is kept,
+ * random ones of the range after it.
+ */
+__noinline int claim_tuple(void)
+{
+	struct settings *settings = settings_now();
+	struct scratch *opening = scratch_now();
+	const struct flow_key *key;
+	__be16 port;
+	long error;
+	bool keep;
+	int i;
+
+	if (!settings || !opening)
+		return REASON_DROPPED_NO_MEMORY;
+	key = &opening->packet.key;
+	keep = !(opening->request.flags & FLOW_MASQUERADE);
+	for (i = 0; i < SNAT_TRIES; i++) {
+		port = keep && i == 0 ? key->source_port : snat_port(settings);
+		opening->request.source_port = port;
+		opening->reply.port_sum =
+			port_gain(opening->request.destination_port, key->destination_port) +
+			port_gain(port, key->source_port);
+		key_of_other(key->protocol, &opening->request, &opening->reply_key);
+		error = bpf_map_update_elem(&flows, &opening->reply_key, &opening->reply,
+					    BPF_NOEXIST);
+		if (error == -EEXIST &&
+		    may_replace(opening, settings, opening->request.last_seen))
+			error = bpf_map_update_elem(&flows, &opening->reply_key, &opening->reply,
+						    BPF_ANY);
+		if (!error)
+			return REASON_NEW_FLOW;
+		if (error != -EEXIST)
+			return REASON_DROPPED_NO_MEMORY;
+	}
+	return REASON_DROPPED_NO_SNAT_PORT;
+}
+
+/*
+ * Fills the request's entry but for its port. Backends of this node see the client; so do all that
+ * a pod asks for, but itself. For others the node stands in, and the stack is not asked: to it, a
+ * packet that comes in with the node's address is a martian.
+ */
+static __always_inline int address_request(struct __sk_buff *skb, struct scratch *opening,
+					   const struct flow_key *key, const struct found *found,
+					   const struct choice *choice, enum hook hook)
+{
+	struct flow *request = &opening->request;
+	bool is_local = choice->backend->flags & BACKEND_LOCAL;
+	bool masquerade;
+	struct device *out;
+	int route;
+
+	request->source = key->source;
+	request->source_port = key->source_port;
+	request->destination = choice->backend->address;
+	request->destination_port = choice->backend->port;
+	request->service = found->index;
+	request->backend = choice->index;
+	request->generation = choice->backend->generation;
+	request->last_seen = tick_now();
+	request->device = 0;
+	request->mtu = 0;
+	request->flags = 0;
+	request->pad = 0;
+	__builtin_memset(request->to, 0, ETH_ADDRESSES);
+	route = find_route(skb, request, key->protocol);
+	out = route == ROUTE_AWAY ? device_of(request->device) : NULL;
+	is_local = is_local || route == ROUTE_HERE || (out && out->flags & DEVICE_POD);
+	masquerade = hook == HOOK_FROM_POD ?
+			     address_equal(&request->source, &request->destination) : !is_local;
+	if (masquerade && route != ROUTE_AWAY)
+		return REASON_DROPPED_NO_ROUTE;
+	if (masquerade) {
+		request->flags |= FLOW_MASQUERADE;
+		masquerade_as(request->device, &request->source,
+			      address_is_v4(&request->destination));
+		if (!request->source.word[3] && !request->source.word[0])
+			return REASON_DROPPED_NO_SNAT_ADDRESS;
+	} else if (out && out->flags & DEVICE_FAST && is_fast(skb->ifindex)) {
+		request->flags |= FLOW_FAST;
+	} else {
+		request->device = 0;
+	}
+	return REASON_NEW_FLOW;
+}
+
+/* An entry that stands in the way has ended or lost its backend; its other half goes first. */
+static __always_inline bool forget_flow(const struct flow_key *key, struct scratch *opening)
+{
+	struct flow *flow = bpf_map_lookup_elem(&flows, key);
+	struct flow *other;
+
+	if (!flow)
+		return false;
+	key_of_other(key->protocol, flow, &opening->reply_key);
+	other = bpf_map_lookup_elem(&flows, &opening->reply_key);
+	if (other && is_other_of(other, key))
+		bpf_map_delete_elem(&flows, &opening->reply_key);
+	bpf_map_delete_elem(&flows, key);
+	return true;
+}
+
+/*
+ * enum reason: a new flow, whose entries stand and whose request is in `opening`; or why not. REASONS:
+ * another CPU was quicker with the same flow, and its choice holds (PF-26).
+ */
+static __always_inline int open_flow(struct __sk_buff *skb, const struct packet *packet,
+				     const struct found *found, __u8 slice,
+				     const struct choice *choice, struct scratch *opening,
+				     enum hook hook)
+{
+	struct flow *request = &opening->request;
+	bool reselected = forget_flow(&packet->key, opening);
+	int reason = address_request(skb, opening, &packet->key, found, choice, hook);
+	long error;
+
+	if (reason != REASON_NEW_FLOW)
+		return reason;
+	request->slice = slice;
+	fill_sums(&packet->key, request);
+	turn_round(&packet->key, request, &opening->reply);
+	reason = claim_tuple();
+	if (reason != REASON_NEW_FLOW)
+		return reason;
+	request->tcp = shown_by(packet);
+	fill_sums(&packet->key, request);
+	error = bpf_map_update_elem(&flows, &packet->key, request, BPF_NOEXIST);
+	if (error) {
+		bpf_map_delete_elem(&flows, &opening->reply_key);
+		return error == -EEXIST ? REASONS : REASON_DROPPED_NO_MEMORY;
+	}
+	return reselected ? REASON_RESELECTED_FLOW : REASON_NEW_FLOW;
+}
+
+#endif
