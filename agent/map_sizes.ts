@@ -2,6 +2,7 @@ import { type AgentConfig, flagOf } from "./config/settings.ts";
 import type { Datapath } from "./datapath/open.ts";
 
 const SLOTS_PER_LINE = 16;
+const DIRECTIONS = 2;
 
 /** Which maps each setting sizes. */
 const sized = {
@@ -10,6 +11,7 @@ const sized = {
   maxEndpoints: ["backends"],
   maxSlots: ["slots"],
   maxAffinities: ["affinities"],
+  maxFlows: ["flows"],
 } as const;
 
 type SizeSetting = keyof typeof sized;
@@ -31,7 +33,7 @@ export function keptSizes(
   return settings.flatMap((setting) => {
     const [map] = sized[setting];
     if (!adopted.includes(map) || capacity(map) === entriesOf(map, config[setting])) return [];
-    const kept = capacity(map) * (map === "slots" ? SLOTS_PER_LINE : 1);
+    const kept = settingOf(map, capacity(map));
     return [
       `the pinned map ${map} keeps its ${kept} entries: ` +
         `${flagOf(setting)} takes effect once "sluice cleanup" has removed it`,
@@ -41,6 +43,13 @@ export function keptSizes(
 
 const settings = Object.keys(sized) as readonly SizeSetting[];
 
-/** Slots are kept in lines, of which only whole ones can be had. */
-const entriesOf = (map: string, wanted: number): number =>
-  map === "slots" ? Math.ceil(wanted / SLOTS_PER_LINE) : wanted;
+/** Slots are kept in lines, of which only whole ones can be had, and flows by direction. */
+function entriesOf(map: string, wanted: number): number {
+  if (map === "slots") return Math.ceil(wanted / SLOTS_PER_LINE);
+  return map === "flows" ? wanted * DIRECTIONS : wanted;
+}
+
+function settingOf(map: string, entries: number): number {
+  if (map === "slots") return entries * SLOTS_PER_LINE;
+  return map === "flows" ? entries / DIRECTIONS : entries;
+}

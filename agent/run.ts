@@ -1,15 +1,17 @@
 import { existsSync, readFileSync } from "node:fs";
-import { releaseFreeMemory } from "libbpf-ts";
+import { netnsCookie, releaseFreeMemory } from "libbpf-ts";
 import { bpfObjectPath, version } from "./assets.ts";
 import { findCgroup2 } from "./config/cgroup.ts";
 import type { AgentConfig } from "./config/settings.ts";
 import { DatapathError } from "./datapath/datapath_error.ts";
+import { setNodeFacts } from "./datapath/node_settings.ts";
 import { type Datapath, openDatapath } from "./datapath/open.ts";
 import { StaleSocketHunt } from "./datapath/stale_socket_hunt.ts";
 import { destroyStaleSockets } from "./datapath/stale_sockets.ts";
 import { LatencyWindow } from "./latency.ts";
 import { createLog, type Log } from "./log.ts";
 import { keptSizes, mapSizes } from "./map_sizes.ts";
+import { NodeWatch } from "./node_watch.ts";
 import { observe } from "./observe.ts";
 import { defaultLoopSettings, Loop } from "./reconcile/loop.ts";
 import { Reconciler } from "./reconcile/reconciler.ts";
@@ -53,11 +55,15 @@ async function startAgent(config: AgentConfig, log: Log): Promise<() => Promise<
   const cgroupPath = config.cgroupPath ?? defaultCgroup();
   const datapath = openDatapath({
     objectPath: bpfObjectPath("sock"),
+    packetObjectPath: bpfObjectPath("tc"),
     pinPath: config.pinPath,
     cgroupPath,
     sizes: mapSizes(config),
   });
+  const { clusterIpFromOutside } = config;
+  setNodeFacts(datapath.node.settings, { netnsCookie: netnsCookie(), clusterIpFromOutside });
   const parts = await partsOf(config, cgroupPath, datapath, log);
+  await parts.nodeWatch.start();
   const view = viewOf(parts);
   const debug: DebugServer = await serveDebug(config.socketPath, view);
   const observers = observe(parts, view, log);
@@ -68,12 +74,14 @@ async function startAgent(config: AgentConfig, log: Log): Promise<() => Promise<
     observers.arrived(events);
     parts.loop.handle(events);
     observers.handled();
+    parts.nodeWatch.setNodeAddresses(parts.loop.store.node?.addresses ?? []);
   });
   return async () => {
     clearInterval(trimming);
     await parts.source.stop();
     parts.loop.stop();
     parts.hunt?.stop();
+    parts.nodeWatch.close();
     await Promise.all([observers.close(), debug.close()]);
     datapath.close();
   };
@@ -96,6 +104,7 @@ async function partsOf(
     source: sourceOf(config, log.child({ part: "source" })),
     latency: new LatencyWindow(),
     hunt: huntOf(datapath, log),
+    nodeWatch: new NodeWatch(config, datapath, log.child({ part: "network" })),
     startedAt: new Date(),
   };
 }

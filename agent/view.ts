@@ -5,6 +5,7 @@ import type { Datapath } from "./datapath/open.ts";
 import { readServices, readTraffic } from "./datapath/read.ts";
 import type { StaleSocketHunt } from "./datapath/stale_socket_hunt.ts";
 import type { LatencyWindow } from "./latency.ts";
+import type { NodeWatch } from "./node_watch.ts";
 import type { Loop } from "./reconcile/loop.ts";
 import type { Reconciler } from "./reconcile/reconciler.ts";
 import { type AgentStatus, type AgentView, dumpSource, type SyncStatus } from "./serve/dump.ts";
@@ -20,6 +21,7 @@ export interface Parts {
   readonly source: Source;
   readonly latency: LatencyWindow;
   readonly hunt: StaleSocketHunt | undefined;
+  readonly nodeWatch: NodeWatch;
   readonly startedAt: Date;
 }
 
@@ -57,6 +59,7 @@ function statusOf(parts: Parts): AgentStatus {
     problems: [
       ...sourceStatus.problems,
       ...problems.map(({ target, message }) => ({ target, message })),
+      ...parts.nodeWatch.problems(),
     ],
   };
 }
@@ -67,6 +70,7 @@ function datapathStatus({ config, cgroupPath, datapath, reconciler }: Parts) {
     pinPath: config.pinPath,
     cgroupPath,
     programs: datapath.programs(),
+    devices: datapath.devices.report(),
     features: datapath.features,
     maps: usage.map(([name, { entries, capacity }]) => ({
       name,

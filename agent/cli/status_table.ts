@@ -53,6 +53,16 @@ function parts({ source, datapath, failures, problems }: AgentStatus): readonly 
       datapath.programs.map((it) => [it.name, yesNo(it.attached), it.reason ?? ""]),
     ),
     part(
+      ["DEVICE", "ROLE", "PATH", "HOOK", "WHY"],
+      datapath.devices.map((it) => [
+        it.name,
+        it.role,
+        it.path,
+        it.hook ?? "none",
+        [it.problem ?? it.roleReason, it.pathReason].join("\n"),
+      ]),
+    ),
+    part(
       ["FEATURE", "STATE", "REASON"],
       datapath.features.map((it) => [it.name, it.state, it.reason]),
     ),

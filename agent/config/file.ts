@@ -5,7 +5,7 @@ import { type SettingKey, settingKeys } from "./settings.ts";
 
 /**
  * The settings of a configuration file: one YAML (hence also JSON) mapping of setting keys, such as
- * `nodeName`, to text or numbers.
+ * `nodeName`, to text, numbers, true or false.
  *
  * @throws ConfigError of code "unreadable-file", "unknown-key" or "invalid-value"
  */
@@ -44,6 +44,6 @@ function knownKey(path: string, key: string): SettingKey {
 }
 
 function textOf(target: string, value: unknown): string {
-  if (typeof value === "string" || typeof value === "number") return `${value}`;
-  throw new ConfigError("invalid-value", target, "is neither text nor a number");
+  if (["string", "number", "boolean"].includes(typeof value)) return `${value}`;
+  throw new ConfigError("invalid-value", target, "is neither text nor a number nor true or false");
 }

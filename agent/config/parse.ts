@@ -90,6 +90,7 @@ export function parseNodeName(text: string): string {
   return text;
 }
 
-function wrong(text: string, instead: string): Error {
+/** That a value cannot be taken, and what could be. */
+export function wrong(text: string, instead: string): Error {
   return new Error(`${JSON.stringify(text)} is not valid; ${instead}`);
 }

@@ -10,6 +10,13 @@ import {
   parseSocketPath,
   parseSource,
 } from "./parse.ts";
+import {
+  parseBoolean,
+  parseDevices,
+  parseNodePortAddresses,
+  parsePodDevices,
+  parsePortRange,
+} from "./parse_network.ts";
 
 /** One setting. Its key is its name in a file; the flag and the variable follow from it. */
 export interface Setting<Value> {
@@ -92,6 +99,45 @@ export const settings = {
     parse: parseBindAddress,
     fallback: () => "127.0.0.1:10249",
   }),
+  devices: setting({
+    placeholder: "auto|LIST",
+    help: "devices by which traffic from outside arrives: names or globs, separated by commas",
+    parse: parseDevices,
+    fallback: () => "auto",
+    fallbackHelp: "auto, those that routes and addresses show",
+  }),
+  podDevices: setting({
+    placeholder: "auto|off|LIST",
+    help: "the node's ends of the devices of pods, for pods that bypass the socket",
+    parse: parsePodDevices,
+    fallback: () => "auto",
+    fallbackHelp: "auto, those whose other end is in another network namespace",
+  }),
+  nodeportAddresses: setting({
+    placeholder: "LIST",
+    help: "addresses at which NodePorts answer: primary, all, localhost or CIDRs, separated by commas",
+    parse: parseNodePortAddresses,
+    fallback: () => "primary",
+  }),
+  clusterIpFromOutside: setting({
+    placeholder: "true|false",
+    help: "whether ClusterIPs answer to what arrives from outside the node",
+    parse: parseBoolean,
+    fallback: () => "false",
+  }),
+  snatPortRange: setting({
+    placeholder: "auto|FIRST-LAST",
+    help: "source ports of masqueraded flows",
+    parse: parsePortRange,
+    fallback: () => "auto",
+    fallbackHelp: "auto, the largest range outside of NodePorts and net.ipv4.ip_local_port_range",
+  }),
+  fastPath: setting({
+    placeholder: "auto|on|off",
+    help: "whether packets may skip the network stack; auto: where no netfilter rule would miss them",
+    parse: oneOf("auto", "on", "off"),
+    fallback: () => "auto",
+  }),
   logLevel: setting({
     placeholder: "error|warn|info|debug",
     help: "least severe level to log",
@@ -109,6 +155,7 @@ export const settings = {
   maxEndpoints: setting(entries(262_144, "endpoints, counted once per Service port")),
   maxSlots: setting(entries(524_288, "places in the slices from which an endpoint is picked")),
   maxAffinities: setting(entries(65_536, "clients remembered for session affinity")),
+  maxFlows: setting(entries(65_536, "flows translated per packet that are remembered")),
 } as const;
 
 export type SettingKey = keyof typeof settings;

@@ -17,6 +17,29 @@ import type { FeatureReport } from "./report.ts";
 /** Entries per map; maps that stand already keep theirs. */
 export type MapSizes = Readonly<Record<string, number>>;
 
+/** Something that an object does without on a kernel that refuses it. */
+export interface OptionalPart {
+  /** How status calls it. */
+  readonly feature: string;
+  /** What it is there for, and what it is missed for. */
+  readonly on: string;
+  readonly off: string;
+  /** An iterator that is left out, or a global variable that is set to 0 in place of 1. */
+  readonly iterator?: string;
+  readonly global?: string;
+}
+
+export interface LoadOptions {
+  readonly objectPath: string;
+  readonly pins: Pins;
+  readonly sizes: MapSizes;
+  /** Given up one by one, the last one first, where the kernel's complaint may be about it. */
+  readonly parts: readonly OptionalPart[];
+  readonly globals?: Readonly<Record<string, number>>;
+  /** Programs that are not wanted. */
+  readonly without?: readonly string[];
+}
+
 export interface Loaded {
   readonly object: LoadedObject;
   readonly features: readonly FeatureReport[];
@@ -24,52 +47,42 @@ export interface Loaded {
   readonly adopted: readonly string[];
 }
 
-/** What the programs do without on a kernel that refuses it; false: refused. */
-interface Variant {
-  readonly setRetval: boolean;
-  readonly staleSockets: boolean;
-}
-
 const STATE = "agent_state";
-const ITERATOR = "sluice_stale_udp";
 const STATE_KEY = new Uint8Array(4);
 
 /**
- * Loads the programs over the pinned maps, or over new ones that it pins.
+ * Loads an object's programs over the pinned maps, or over new ones that it pins.
  * @throws {DatapathError} "layout", "permission" or "kernel".
  */
-export function load(objectPath: string, pins: Pins, sizes: MapSizes): Loaded {
-  checkLayout(pins);
-  const refusals = new Map<keyof Variant, string>();
+export function load(options: LoadOptions): Loaded {
+  checkLayout(options.pins);
+  const refusals = new Map<OptionalPart, string>();
   for (;;) {
-    const variant = {
-      setRetval: !refusals.has("setRetval"),
-      staleSockets: !refusals.has("staleSockets"),
-    };
+    const kept = options.parts.filter((part) => !refusals.has(part));
     try {
-      const { object, adopted } = loadVariant(objectPath, pins, sizes, variant);
-      return { object, adopted, features: featuresOf(refusals) };
+      const { object, adopted } = loadVariant(options, kept);
+      return { object, adopted, features: options.parts.map((part) => featureOf(part, refusals)) };
     } catch (error) {
-      const refused = refusedPart(error, variant);
-      if (refused === undefined) throw loadError(objectPath, error);
+      const refused = refusedPart(error, kept);
+      if (refused === undefined) throw loadError(options.objectPath, error);
       refusals.set(refused, reasonOf(error));
     }
   }
 }
 
 /** Which optional part the complaint can be about; undefined: none is left to give up. */
-function refusedPart(error: unknown, variant: Variant): keyof Variant | undefined {
-  if (isAboutIterator(error)) return variant.staleSockets ? "staleSockets" : undefined;
-  if (!(error instanceof VerifierError)) return undefined;
-  return variant.setRetval ? "setRetval" : undefined;
+function refusedPart(error: unknown, kept: readonly OptionalPart[]): OptionalPart | undefined {
+  const iterator = kept.find((part) => part.iterator && isAboutIterator(error, part.iterator));
+  if (iterator !== undefined || !(error instanceof VerifierError)) return iterator;
+  return kept.findLast(({ global }) => global !== undefined);
 }
 
 /**
  * Where the kernel has no BTF, or none of the iterator, libbpf does not even ask the verifier and
  * names no program. It may complain of something else; then so it will without the iterator.
  */
-function isAboutIterator(error: unknown): boolean {
-  if (error instanceof VerifierError) return error.program === ITERATOR;
+function isAboutIterator(error: unknown, iterator: string): boolean {
+  if (error instanceof VerifierError) return error.program === iterator;
   if (!(error instanceof BpfError) || isPermission(error)) return false;
   return error.operation === "object.load";
 }
@@ -79,40 +92,25 @@ function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-function featuresOf(refusals: ReadonlyMap<keyof Variant, string>): FeatureReport[] {
-  const feature = (name: string, part: keyof Variant, on: string, off: string): FeatureReport => {
-    const refusal = refusals.get(part);
-    if (refusal === undefined) return { name, state: "on", reason: on };
-    return { name, state: "off", reason: `${off}; the kernel says: ${refusal}` };
-  };
-  return [
-    feature(
-      "refuse-with-econnrefused",
-      "setRetval",
-      "bpf_set_retval is there",
-      "needs Linux 5.18: connect() is refused by way of port 0 of the loopback, unconnected UDP gets EPERM",
-    ),
-    feature(
-      "destroy-stale-sockets",
-      "staleSockets",
-      "socket storage can be iterated",
-      "connected UDP sockets stay with backends that have gone",
-    ),
-  ];
+function featureOf(part: OptionalPart, refusals: ReadonlyMap<OptionalPart, string>): FeatureReport {
+  const refusal = refusals.get(part);
+  const name = part.feature;
+  if (refusal === undefined) return { name, state: "on", reason: part.on };
+  return { name, state: "off", reason: `${part.off}; the kernel says: ${refusal}` };
 }
 
 function loadVariant(
-  objectPath: string,
-  pins: Pins,
-  sizes: MapSizes,
-  variant: Variant,
+  { objectPath, pins, sizes, parts, globals = {}, without = [] }: LoadOptions,
+  kept: readonly OptionalPart[],
 ): { readonly object: LoadedObject; readonly adopted: readonly string[] } {
-  // Only the iterator is fitted to the kernel's types: without it any BTF spares libbpf the search.
-  const object = openObject(objectPath, variant.staleSockets ? {} : { btfCustomPath: objectPath });
+  // Only iterators are fitted to the kernel's types: without them any BTF spares libbpf the search.
+  const needsTypes = kept.some(({ iterator }) => iterator !== undefined);
+  const object = openObject(objectPath, needsTypes ? {} : { btfCustomPath: objectPath });
   const pinned: BpfMap[] = [];
   try {
-    object.setGlobal("has_set_retval", variant.setRetval ? 1 : 0);
-    object.setAutoload(ITERATOR, variant.staleSockets);
+    for (const [name, value] of Object.entries(globals)) object.setGlobal(name, value);
+    for (const program of without) setAutoload(object, program, false);
+    for (const part of parts) switchPart(object, part, kept.includes(part));
     const names = mapNames(object);
     const adopted = names.filter((name) => existsSync(pins.map(name)));
     for (const name of adopted) pinned.push(adopt(object, name, pins));
@@ -131,6 +129,15 @@ function loadVariant(
     object.close();
     for (const map of pinned) map.close();
   }
+}
+
+function switchPart(object: BpfObject, { global, iterator }: OptionalPart, on: boolean): void {
+  if (global !== undefined) object.setGlobal(global, on ? 1 : 0);
+  if (iterator !== undefined) setAutoload(object, iterator, on);
+}
+
+function setAutoload(object: BpfObject, program: string, on: boolean): void {
+  if (object.programs.has(program)) object.setAutoload(program, on);
 }
 
 /** Data sections belong to the programs and are made anew with them. */

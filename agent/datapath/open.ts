@@ -1,14 +1,21 @@
 import { attachIter, type BpfLink, type LoadedObject } from "libbpf-ts";
 import { attachAll, readPrograms } from "./attach.ts";
+import { deviceHooksOf, type OpenedPrograms, openDevicePrograms } from "./device_open.ts";
+import type { DevicePrograms } from "./device_programs.ts";
+import { Devices } from "./devices.ts";
 import { kernelMaps, kernelStats } from "./kernel_maps.ts";
 import { load, type MapSizes } from "./load.ts";
 import type { ServiceMaps, StatsMap } from "./maps.ts";
+import { type NodeMaps, nodeMaps } from "./node_maps.ts";
+import { sockParts } from "./optional_parts.ts";
 import { type Pins, pinsAt } from "./pins.ts";
 import { checkCgroup, preparePins } from "./place.ts";
 import type { FeatureReport, ProgramReport } from "./report.ts";
 
 export interface DatapathOptions {
   readonly objectPath: string;
+  /** Of the programs at devices; without it there are none. */
+  readonly packetObjectPath?: string;
   readonly pinPath: string;
   readonly cgroupPath: string;
   readonly sizes: MapSizes;
@@ -23,6 +30,11 @@ export interface Datapath {
   readonly adopted: readonly string[];
   /** Walks connected UDP sockets; undefined where the kernel cannot. */
   readonly staleSockets: BpfLink | undefined;
+  /** What the programs know of the node. */
+  readonly node: NodeMaps;
+  readonly devices: Devices;
+  /** Undefined where the kernel refuses them. */
+  readonly devicePrograms: DevicePrograms | undefined;
   programs(): ProgramReport[];
   /** What the kernel charges for a map, in bytes. */
   memoryBytes(map: string): number;
@@ -32,22 +44,27 @@ export interface Datapath {
 
 /** @throws {DatapathError} with what mends it. */
 export function openDatapath(options: DatapathOptions): Datapath {
-  const { objectPath, pinPath, cgroupPath, sizes } = options;
+  const { objectPath, packetObjectPath, pinPath, cgroupPath, sizes } = options;
   const pins = pinsAt(pinPath);
   checkCgroup(cgroupPath);
   preparePins(pins);
-  const { object, features, adopted } = load(objectPath, pins, sizes);
+  const { object, features, adopted } = load({ objectPath, pins, sizes, parts: sockParts });
   try {
     attachAll(object, pins, cgroupPath);
   } catch (error) {
     object.close();
     throw error;
   }
-  return datapathOf(object, pins, cgroupPath, features, adopted);
+  const packets =
+    packetObjectPath === undefined ? none : openDevicePrograms(packetObjectPath, pins, sizes);
+  return datapathOf(object, packets, pins, cgroupPath, features, adopted);
 }
+
+const none: OpenedPrograms = { programs: undefined, features: [] };
 
 function datapathOf(
   object: LoadedObject,
+  packets: OpenedPrograms,
   pins: Pins,
   cgroupPath: string,
   features: readonly FeatureReport[],
@@ -55,17 +72,22 @@ function datapathOf(
 ): Datapath {
   const iterator = object.programs.get("sluice_stale_udp");
   const staleSockets = iterator && attachIter(iterator, { map: object.map("connected_udp") });
+  const node = nodeMaps((name) => object.map(name));
   return {
     maps: kernelMaps((name) => object.map(name)),
     stats: kernelStats(object.map("service_stats")),
-    features,
+    features: [...features, ...packets.features],
     adopted,
     staleSockets,
+    node,
+    devices: new Devices(packets.programs, deviceHooksOf(pins), node, pins),
+    devicePrograms: packets.programs,
     programs: () => readPrograms(pins, cgroupPath),
     memoryBytes: (map) => object.map(map).memoryBytes,
     capacity: (map) => object.map(map).info.maxEntries,
     close() {
       staleSockets?.close();
+      packets.programs?.close();
       object.close();
     },
   };

@@ -7,6 +7,8 @@ export interface Pins {
   readonly links: string;
   map(name: string): string;
   link(program: string): string;
+  /** Of a program at a device; names with dots are the kernel's own. */
+  device(program: string, ifindex: number): string;
 }
 
 export function pinsAt(root: string): Pins {
@@ -18,5 +20,6 @@ export function pinsAt(root: string): Pins {
     links,
     map: (name) => join(maps, name),
     link: (program) => join(links, program),
+    device: (program, ifindex) => join(links, `${program}-${ifindex}`),
   };
 }

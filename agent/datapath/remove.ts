@@ -1,6 +1,8 @@
-import { existsSync, readdirSync, rmdirSync, unlinkSync } from "node:fs";
+import { existsSync, readdirSync, rmdirSync, statSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { BpfLink, openObject } from "libbpf-ts";
+import { pinnedHooks } from "./device_hook.ts";
+import { detachNetlink } from "./device_netlink.ts";
 import { pinsAt } from "./pins.ts";
 
 export interface RemovedItem {
@@ -33,6 +35,11 @@ export function removePinned(pinPath: string, objectPath: string): RemovalReport
       problems.push({ target: path, message: `it could not be removed: ${message}` });
     }
   };
+  for (const hook of pinnedHooks(pins)) {
+    attempt("link", pins.device(hook.program, hook.ifindex), (path) =>
+      statSync(path).isDirectory() ? detachNetlink(hook, path) : removeLink(path),
+    );
+  }
   for (const program of object.programs.keys()) attempt("link", pins.link(program), removeLink);
   for (const map of object.maps.keys()) attempt("map", pins.map(map), unlinkSync);
   object.close();

@@ -5,11 +5,13 @@ export type PacketPath = "stack" | "neighbour" | "peer";
 
 export type DeviceRole = "external" | "pod";
 
-/** A network device that our programs are to be attached to, and why. */
+/** A network device that our programs are to be attached to, or packets sent to, and why. */
 export interface NodeDevice {
   readonly index: number;
   readonly name: string;
   readonly role: DeviceRole;
+  /** Of a bridge: its ports, which carry the programs in its place. */
+  readonly ports?: readonly number[];
   /** Bytes, from the network header on. */
   readonly mtu: number;
   /** Whether frames have a link-layer header; false for WireGuard, ipip and tun devices. */

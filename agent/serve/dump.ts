@@ -1,3 +1,4 @@
+import type { DeviceReport } from "../datapath/device_report.ts";
 import type {
   FeatureReport,
   MapReport,
@@ -23,7 +24,7 @@ export interface AgentStatus {
   readonly sync: SyncStatus;
   /** Service ports that the kernel does not hold as they should be; retried with backoff. */
   readonly failures: readonly FailureDump[];
-  /** Objects of the source that were left out, and why. */
+  /** Objects of the source that were left out, devices that cannot be served, and why. */
   readonly problems: readonly SourceProblem[];
 }
 
@@ -46,6 +47,8 @@ export interface DatapathStatus {
   readonly pinPath: string;
   readonly cgroupPath: string;
   readonly programs: readonly ProgramReport[];
+  /** What the per-packet programs are attached to; by interface index. */
+  readonly devices: readonly DeviceReport[];
   readonly features: readonly FeatureReport[];
   readonly maps: readonly MapReport[];
 }

@@ -1,0 +1,15 @@
+import type { DeviceRole, PacketPath } from "../network/state.ts";
+
+/** A device, how it is served and why. */
+export interface DeviceReport {
+  readonly name: string;
+  readonly index: number;
+  readonly role: DeviceRole;
+  readonly roleReason: string;
+  readonly path: PacketPath;
+  readonly pathReason: string;
+  /** How our programs are attached; "ports": they are, to its ports; null: they are not. */
+  readonly hook: "tcx" | "netlink" | "ports" | null;
+  /** Why they are not, or what else is wrong; null: nothing. */
+  readonly problem: string | null;
+}
