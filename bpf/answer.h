@@ -76,6 +76,7 @@ static __always_inline bool is_check_left_to_device(struct __sk_buff *skb, __u32
 static __always_inline int send_back(struct __sk_buff *skb)
 {
 	__u8 macs[ETH_ADDRESSES], swapped[ETH_ADDRESSES];
+	struct device *device;
 
 	if (mac_header) {
 		if (bpf_skb_load_bytes(skb, 0, macs, sizeof(macs)))
@@ -85,7 +86,9 @@ static __always_inline int send_back(struct __sk_buff *skb)
 		if (bpf_skb_store_bytes(skb, 0, swapped, sizeof(swapped), 0))
 			return TC_ACT_SHOT;
 	}
-	skb->tc_index = MARK_TRANSLATED;
+	device = device_of(skb->ifindex);
+	if (device && device->flags & DEVICE_EXTERNAL)
+		skb->tc_index = MARK_TRANSLATED;
 	return bpf_redirect(skb->ifindex, 0);
 }
 

@@ -182,7 +182,6 @@ static __always_inline enum parsed parse_v4(struct __sk_buff *skb, struct packet
 	packet->key.destination = address_of_v4(ip->destination);
 	packet->key.protocol = ip->protocol;
 	fragment = bpf_ntohs(ip->fragment);
-	packet->may_fragment = !(fragment & IPV4_DONT_FRAGMENT);
 	packet->identification = ip->identification;
 	if (fragment & IPV4_FRAGMENT_OFFSET)
 		packet->part = PART_LATER;
@@ -274,7 +273,6 @@ static __always_inline enum parsed parse(struct __sk_buff *skb, struct packet *p
 	packet->l3 = mac_header;
 	packet->part = PART_WHOLE;
 	packet->v4 = false;
-	packet->may_fragment = false;
 	packet->tcp = 0;
 	/* A tagged frame is its VLAN device's, and so met there. */
 	if (skb->vlan_present && skb->vlan_tci & 0xfff)

@@ -14,10 +14,11 @@ static __always_inline bool goes_on(const struct packet *packet, const struct fl
 
 	if (flow->flags & FLOW_REPLY || !begins_flow(packet) || !settings)
 		return true;
-	if (!other)
-		return false;
-	state = flow_state(protocol, flow->tcp, other->tcp);
-	seen = flow->last_seen - other->last_seen > 1U << 31 ? other->last_seen : flow->last_seen;
+	/* Evicted, the other direction is taken to have answered. */
+	state = flow_state(protocol, flow->tcp, other ? other->tcp : FLOW_TCP_ACK);
+	seen = flow->last_seen;
+	if (other && (__s32)(other->last_seen - seen) > 0)
+		seen = other->last_seen;
 	if (state == FLOW_CLOSED || state == FLOW_CLOSING)
 		return false;
 	return now - seen <= flow_state_timeout(settings, state) &&

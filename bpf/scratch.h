@@ -24,7 +24,6 @@ struct packet {
 	__u8 ttl;
 	__u8 part;      /* enum part */
 	bool v4;
-	bool may_fragment; /* IPv4 without DF */
 };
 
 struct scratch {
