@@ -128,7 +128,11 @@ static __noinline __u32 quote_sum(struct __sk_buff *skb, __u32 at, __u32 bytes)
 {
 	__be32 quote[QUOTE / 4] = {};
 
-	if (!bytes || bytes > sizeof(quote) || bpf_skb_load_bytes(skb, at, quote, bytes))
+	if (bytes > sizeof(quote))
+		return 0;
+	/* Kept apart: the verifier of 5.10 sees no bound in what clang makes of both comparisons. */
+	asm volatile("" : "+r"(bytes));
+	if (bytes < sizeof(quote[0]) || bpf_skb_load_bytes(skb, at, quote, bytes))
 		return 0;
 	return bpf_csum_diff(NULL, 0, quote, sizeof(quote), 0);
 }
