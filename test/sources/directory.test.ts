@@ -53,6 +53,13 @@ spec:
   - port: 80
 `;
 
+/** With an annotation of that text. */
+const annotated = (yaml: string, text: string) =>
+  yaml.replace(/({name: \w+)}/, `$1, annotations: {${text}}}`);
+
+const onNode = (name: string, clusterIP: string) =>
+  `${service(name, clusterIP).replace("spec:", "spec:\n  type: NodePort")}    nodePort: 30080\n`;
+
 const slice = (name: string, ...addresses: string[]) => `apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
 metadata:
@@ -118,6 +125,23 @@ describe("a folder of YAML", () => {
       {},
       {},
     ]);
+  });
+
+  it("may say how its endpoints are picked, and by what weights", async () => {
+    const web = annotated(
+      service("web", "10.96.0.10"),
+      'sluice.dev/algorithm: maglev, sluice.dev/weights: "10.0.0.1=3"',
+    );
+    write("a.yaml", web);
+    await open();
+    const weights = (...pairs: [string, number][]) => ({ weights: new Map(pairs) });
+    expect(seen.events[0]).toMatchObject({
+      service: { algorithm: "maglev", ...weights(["10.0.0.1", 3]) },
+    });
+    write("a.yaml", web.replace("10.0.0.1=3", "10.0.0.1=4"));
+    await until(() => seen.count("service") === 2, "the changed weight");
+    expect(seen.events.at(-1)).toMatchObject({ service: weights(["10.0.0.1", 4]) });
+    expect(problems()).toEqual([]);
   });
 
   it("takes a List as kubectl prints it, without a complaint (B7)", async () => {
@@ -374,6 +398,46 @@ describe("bad input in a folder (B7)", () => {
       "the ClusterIP of another Service",
       service("a", "10.96.0.99"),
       "good.yaml:1 Service default/good claims 10.96.0.99, the clusterIP of Service default/a (bad.yaml:1); give each its own",
+    ],
+    [
+      "the nodePort of another Service",
+      `${onNode("a", "10.96.0.1")}---\n${onNode("b", "10.96.0.2")}`,
+      "bad.yaml:11 Service default/b claims 30080/TCP, a nodePort of Service default/a (bad.yaml:1); give each its own",
+    ],
+    [
+      "another's nodePort for a health check (KP-40)",
+      `${onNode("a", "10.96.0.1")}---\n${service("b", "10.96.0.2").replace("spec:", "spec:\n  type: LoadBalancer\n  healthCheckNodePort: 30080")}`,
+      "bad.yaml:11 Service default/b claims 30080/TCP, a nodePort of Service default/a (bad.yaml:1); give each its own",
+    ],
+    [
+      "an unknown algorithm",
+      annotated(service("a", "10.96.0.1"), 'sluice.dev/algorithm: "maglve"'),
+      'bad.yaml:3 metadata.annotations.sluice.dev/algorithm "maglve" is not an algorithm; write random or maglev',
+    ],
+    [
+      "a weight that is too large",
+      annotated(service("a", "10.96.0.1"), 'sluice.dev/weights: "10.0.0.1=1000"'),
+      'bad.yaml:3 metadata.annotations.sluice.dev/weights holds "10.0.0.1=1000"; write an endpoint\'s address and a weight from 0 to 100, as 10.0.0.5=3',
+    ],
+    [
+      "a weight without quotes",
+      slice("a", "10.0.0.1").replace("labels:", "annotations: {sluice.dev/weight: 3}\n  labels:"),
+      'bad.yaml:5 metadata.annotations is {"sluice.dev/weight":3}; write a mapping of texts; numbers, true and false need quotes to be text',
+    ],
+    [
+      "a misspelt annotation",
+      annotated(service("a", "10.96.0.1"), "sluice.dev/algoritm: maglev"),
+      "bad.yaml:3 metadata.annotations.sluice.dev/algoritm means nothing here and is ignored; sluice reads sluice.dev/algorithm and sluice.dev/weights",
+    ],
+    [
+      "a source range that is no text",
+      service("a", "10.96.0.1").replace("ports:", "loadBalancerSourceRanges: [10]\n  ports:"),
+      "bad.yaml:6 spec.loadBalancerSourceRanges[0] is 10; write text; numbers, true and false need quotes to be text",
+    ],
+    [
+      "a health check port that is no number",
+      service("a", "10.96.0.1").replace("ports:", 'healthCheckNodePort: "32000"\n  ports:'),
+      'bad.yaml:6 spec.healthCheckNodePort is "32000"; write a whole number without quotes',
     ],
     [
       "a List that is none",

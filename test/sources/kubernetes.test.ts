@@ -234,6 +234,30 @@ describe("list and watch", () => {
     expect(source.status().problems).toEqual([]);
   });
 
+  it("goes on with the default for an annotation that it cannot read, and names it (B7)", async () => {
+    await open();
+    const { metadata, spec } = service("web", "10.96.0.10");
+    const annotations = { "sluice.dev/algorithm": "rr", "sluice.dev/weights": "10.0.0.1=2,x=1" };
+    server.put("services", { metadata: { ...metadata, annotations }, spec });
+    await saw("+ service web 10.96.0.10");
+    expect(seen.events.at(-1)).toMatchObject({
+      service: { algorithm: "random", weights: new Map([["10.0.0.1", 2]]) },
+    });
+    expect(source.status().problems).toEqual([
+      {
+        target: "services default/web",
+        message:
+          'metadata.annotations.sluice.dev/algorithm "rr" is not an algorithm; write random or maglev',
+      },
+      {
+        target: "services default/web",
+        message:
+          'metadata.annotations.sluice.dev/weights holds "x=1"; write an endpoint\'s address and a ' +
+          "weight from 0 to 100, as 10.0.0.5=3",
+      },
+    ]);
+  });
+
   it("forgets what was wrong with an object that is gone before it could be read", async () => {
     await open();
     const { metadata } = service("web", "");

@@ -124,6 +124,39 @@ describe("a Service", () => {
     expect(parsed).toMatchObject({ object: { loadBalancerIPs: ["192.0.2.1", "192.0.2.2"] } });
   });
 
+  it("takes a nodePort where one is allocated, and 0 where none is (KP-25)", () => {
+    const spec = {
+      type: "LoadBalancer",
+      allocateLoadBalancerNodePorts: false,
+      ports: [
+        { name: "a", port: 80 },
+        { name: "b", port: 81, nodePort: 0 },
+        { name: "c", port: 82, nodePort: 30082 },
+      ],
+    };
+    expect(parseSpec(spec)).toMatchObject({
+      object: { ports: [{ nodePort: 0 }, { nodePort: 0 }, { nodePort: 30082 }] },
+      faults: [],
+    });
+  });
+
+  it("takes the port of its health check (KP-40)", () => {
+    const spec = {
+      type: "LoadBalancer",
+      externalTrafficPolicy: "Local",
+      healthCheckNodePort: 32000,
+    };
+    expect(parseSpec(spec)).toMatchObject({ object: { healthCheckNodePort: 32000 }, faults: [] });
+  });
+
+  it("takes source ranges as they are, but for white space around them (KP-24)", () => {
+    const loadBalancerSourceRanges = [" 192.0.2.0/24", "2001:db8::/32\t\n", "", "  ", "x"];
+    expect(parseSpec({ loadBalancerSourceRanges })).toMatchObject({
+      object: { loadBalancerSourceRanges: ["192.0.2.0/24", "2001:db8::/32", "x"] },
+      faults: [],
+    });
+  });
+
   it("takes external addresses and both traffic policies (KP-10, KP-23)", () => {
     const spec = {
       externalIPs: ["198.51.100.7", "198.51.100.7"],
@@ -208,6 +241,14 @@ describe("a Service", () => {
         ],
       },
       "spec.ports[1].port 80/TCP is listed twice; remove one of the two",
+    ],
+    [
+      { healthCheckNodePort: 70_000 },
+      "spec.healthCheckNodePort 70000 is not a port; write a whole number from 1 to 65535",
+    ],
+    [
+      { loadBalancerSourceRanges: [7, "192.0.2.0/24"] },
+      "spec.loadBalancerSourceRanges[0] 7 is not a range of addresses; write it as 192.0.2.0/24",
     ],
     [
       { internalTrafficPolicy: "local" },

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { Interner } from "../parse/intern.ts";
 import type { SourceProblem } from "../source.ts";
-import { addressConflicts } from "./conflict.ts";
+import { serviceConflicts } from "./conflict.ts";
 import {
   duplicate,
   type Entry,
@@ -99,6 +99,6 @@ function merge(files: ReadonlyMap<string, HeldFile>): FolderContent {
     problems.set(name, found);
     if (waitingSince !== undefined) againMilliseconds = settlingMilliseconds;
   }
-  problems.set("", addressConflicts(entries.values()));
+  problems.set("", serviceConflicts(entries.values()));
   return { entries, problems, againMilliseconds };
 }
