@@ -41,7 +41,12 @@ function describe(service: ServiceReport): string {
       "Counters",
       `${stats.connections} connections, ${stats.datagrams} datagrams, ` +
         `${stats.refused} refused, ${stats.affinity} by affinity, ` +
-        `${stats.unremembered} unremembered`,
+        `${stats.unremembered} unremembered, ${stats.denied} denied`,
+    ],
+    [
+      "Packets",
+      `${stats.requestPackets} requests (${stats.requestBytes} bytes), ` +
+        `${stats.replyPackets} replies (${stats.replyBytes} bytes)`,
     ],
   ]);
   return [head, ...endpoints(service)].join("\n");

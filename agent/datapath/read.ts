@@ -65,6 +65,11 @@ function trafficOf(stats: StatsMap, index: number, name: ServiceName): TrafficRe
       refused: Number(counted.refused),
       affinity: Number(counted.affinity),
       unremembered: Number(counted.unremembered),
+      denied: Number(counted.denied),
+      requestPackets: Number(counted.requestPackets),
+      requestBytes: Number(counted.requestBytes),
+      replyPackets: Number(counted.replyPackets),
+      replyBytes: Number(counted.replyBytes),
     },
   };
 }

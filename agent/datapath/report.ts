@@ -32,6 +32,13 @@ export interface StatsReport {
   readonly affinity: number;
   /** Translations for which no memory was left: the client may see its backend's address. */
   readonly unremembered: number;
+  /** Outside the source ranges of the Service (KP-24). */
+  readonly denied: number;
+  /** Translated per packet, from client to backend; bytes from the network header on. */
+  readonly requestPackets: number;
+  readonly requestBytes: number;
+  readonly replyPackets: number;
+  readonly replyBytes: number;
 }
 
 /** Whose it is, and what went through it. */

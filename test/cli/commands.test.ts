@@ -97,7 +97,8 @@ describe("sluice service get", () => {
     Frontends:  10.96.0.10:80
     Policy:     internal Local, external Cluster
     Affinity:   ClientIP for 10800 s
-    Counters:   71 connections, 72 datagrams, 73 refused, 74 by affinity, 75 unremembered
+    Counters:   71 connections, 72 datagrams, 73 refused, 74 by affinity, 75 unremembered, 76 denied
+    Packets:    77 requests (7800 bytes), 79 replies (8000 bytes)
 
     ENDPOINT         SELECTED FOR     STATE                  NODE    INDEX
     10.1.0.5:8080    cluster, local   ready                  this    3
@@ -109,7 +110,8 @@ describe("sluice service get", () => {
     Frontends:  [fd00:96::a]:80
     Policy:     internal Cluster, external Cluster
     Affinity:   none
-    Counters:   0 connections, 0 datagrams, 5 refused, 0 by affinity, 0 unremembered
+    Counters:   0 connections, 0 datagrams, 5 refused, 0 by affinity, 0 unremembered, 0 denied
+    Packets:    0 requests (0 bytes), 0 replies (0 bytes)
 
     No endpoint is eligible: connections are refused.
       `),

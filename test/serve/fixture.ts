@@ -1,4 +1,4 @@
-import type { BackendReport, ServiceReport } from "../../agent/datapath/report.ts";
+import type { BackendReport, ServiceReport, StatsReport } from "../../agent/datapath/report.ts";
 import type { AgentStatus, AgentView } from "../../agent/serve/dump.ts";
 
 /** An agent's status in which every number differs from every other. */
@@ -83,6 +83,19 @@ const near = backend("10.1.0.5", 3, true);
 const far = backend("10.1.1.9", 4);
 const ending = { ...backend("10.1.1.10", 5), ready: false, terminating: true };
 
+const noTraffic: StatsReport = {
+  connections: 0,
+  datagrams: 0,
+  refused: 0,
+  affinity: 0,
+  unremembered: 0,
+  denied: 0,
+  requestPackets: 0,
+  requestBytes: 0,
+  replyPackets: 0,
+  replyBytes: 0,
+};
+
 export const web4: ServiceReport = {
   namespace: "shop",
   name: "web",
@@ -97,7 +110,18 @@ export const web4: ServiceReport = {
   externalLocal: false,
   cluster: [near, far],
   local: [near, ending],
-  stats: { connections: 71, datagrams: 72, refused: 73, affinity: 74, unremembered: 75 },
+  stats: {
+    connections: 71,
+    datagrams: 72,
+    refused: 73,
+    affinity: 74,
+    unremembered: 75,
+    denied: 76,
+    requestPackets: 77,
+    requestBytes: 7_800,
+    replyPackets: 79,
+    replyBytes: 8_000,
+  },
 };
 
 export const web6: ServiceReport = {
@@ -109,7 +133,7 @@ export const web6: ServiceReport = {
   internalLocal: false,
   cluster: [],
   local: [],
-  stats: { connections: 0, datagrams: 0, refused: 5, affinity: 0, unremembered: 0 },
+  stats: { ...noTraffic, refused: 5 },
 };
 
 export const dns: ServiceReport = {
@@ -125,7 +149,7 @@ export const dns: ServiceReport = {
   internalLocal: false,
   cluster: [far],
   local: [],
-  stats: { connections: 9, datagrams: 8, refused: 0, affinity: 0, unremembered: 0 },
+  stats: { ...noTraffic, connections: 9, datagrams: 8 },
 };
 
 export const services: readonly ServiceReport[] = [dns, web4, web6];

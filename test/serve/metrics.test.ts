@@ -187,6 +187,11 @@ const trafficRows: [string, number][] = [
   [`sluice_service_refused_total{${web}}`, 73],
   [`sluice_service_affinity_total{${web}}`, 74],
   [`sluice_service_unremembered_total{${web}}`, 75],
+  [`sluice_service_denied_total{${web}}`, 76],
+  [`sluice_service_request_packets_total{${web}}`, 77],
+  [`sluice_service_request_bytes_total{${web}}`, 7_800],
+  [`sluice_service_reply_packets_total{${web}}`, 79],
+  [`sluice_service_reply_bytes_total{${web}}`, 8_000],
   [
     'sluice_service_refused_total{namespace="shop",name="web",port="http",protocol="TCP",family="IPv6"}',
     5,
