@@ -3,7 +3,9 @@ import { makeCgroup, removeCgroup } from "./cgroup.ts";
 import type { Child, Finished } from "./child.ts";
 import { addresses, deleteNetns, ip, makeNetns } from "./netns.ts";
 import { type ProcessOptions, runIn, startIn } from "./place.ts";
-import { program } from "./programs.ts";
+import { type ServeOptions, type ServerPorts, serve } from "./serve.ts";
+
+export type { ServerPorts } from "./serve.ts";
 
 /** A bridge that all pods of the node share, or a route on the node for each of them. */
 export type PodLink = "bridge" | "routes";
@@ -27,16 +29,6 @@ export interface PodSpec {
   readonly ip6: string;
   readonly gateway4: string;
   readonly gateway6: string;
-}
-
-export interface ServerPorts {
-  readonly tcp?: readonly number[];
-  readonly udp?: readonly number[];
-}
-
-export interface ServeOptions {
-  /** Prints one JSON line per client to the server's standard output. Default false. */
-  readonly log?: boolean;
 }
 
 /** A pod: a network namespace behind a veth pair, and a cgroup below its node's. */
@@ -81,13 +73,8 @@ export class TestPod implements AsyncDisposable {
    * Starts a server that answers with the pod's name and the client's address, and then echoes.
    * Resolves once it listens.
    */
-  async serve(ports: ServerPorts, { log = false }: ServeOptions = {}): Promise<Child> {
-    const tcp = (ports.tcp ?? []).map((port) => `tcp:${port}`);
-    const udp = (ports.udp ?? []).map((port) => `udp:${port}`);
-    const flags = log ? ["--log"] : [];
-    const server = this.start(await program("podserver"), [this.name, ...flags, ...tcp, ...udp]);
-    await server.printed("ready\n");
-    return server;
+  serve(ports: ServerPorts, options: ServeOptions = {}): Promise<Child> {
+    return serve(this, ports, options);
   }
 
   /** Ends the pod's processes and removes its namespace. Its name may be used again. */

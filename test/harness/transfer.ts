@@ -1,14 +1,9 @@
 import { join } from "node:path";
 import type { Child, Finished } from "./child.ts";
 import type { ProcessOptions } from "./place.ts";
+import type { ServingSite } from "./serve.ts";
 
 const script = (name: string): string => join(import.meta.dirname, name);
-
-/** What starts processes and has a name: a pod. */
-export interface ServingSite {
-  readonly name: string;
-  start(command: string, args: readonly string[], options?: ProcessOptions): Child;
-}
 
 export interface RunningSite {
   run(command: string, args: readonly string[], options?: ProcessOptions): Promise<Finished>;
