@@ -4,6 +4,7 @@ import { bpfObjectPath, version } from "./assets.ts";
 import { findCgroup2 } from "./config/cgroup.ts";
 import type { AgentConfig } from "./config/settings.ts";
 import { DatapathError } from "./datapath/datapath_error.ts";
+import { writeSnatPorts } from "./datapath/flow_settings.ts";
 import { setNodeFacts } from "./datapath/node_settings.ts";
 import { type Datapath, openDatapath } from "./datapath/open.ts";
 import { StaleSocketHunt } from "./datapath/stale_socket_hunt.ts";
@@ -11,6 +12,7 @@ import { destroyStaleSockets } from "./datapath/stale_sockets.ts";
 import { LatencyWindow } from "./latency.ts";
 import { createLog, type Log } from "./log.ts";
 import { keptSizes, mapSizes } from "./map_sizes.ts";
+import { chooseSnatPorts, readLocalPorts } from "./network/snat_ports.ts";
 import { NodeWatch } from "./node_watch.ts";
 import { observe } from "./observe.ts";
 import { defaultLoopSettings, Loop } from "./reconcile/loop.ts";
@@ -60,8 +62,7 @@ async function startAgent(config: AgentConfig, log: Log): Promise<() => Promise<
     cgroupPath,
     sizes: mapSizes(config),
   });
-  const { clusterIpFromOutside } = config;
-  setNodeFacts(datapath.node.settings, { netnsCookie: netnsCookie(), clusterIpFromOutside });
+  setUpNode(config, datapath);
   const parts = await partsOf(config, cgroupPath, datapath, log);
   await parts.nodeWatch.start();
   const view = viewOf(parts);
@@ -85,6 +86,13 @@ async function startAgent(config: AgentConfig, log: Log): Promise<() => Promise<
     await Promise.all([observers.close(), debug.close()]);
     datapath.close();
   };
+}
+
+/** Before any program meets a packet. */
+function setUpNode(config: AgentConfig, { node: { settings } }: Datapath): void {
+  const { clusterIpFromOutside, snatPortRange } = config;
+  writeSnatPorts(settings, chooseSnatPorts(snatPortRange, readLocalPorts()));
+  setNodeFacts(settings, { netnsCookie: netnsCookie(), clusterIpFromOutside });
 }
 
 async function partsOf(

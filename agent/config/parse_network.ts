@@ -1,3 +1,4 @@
+import { MAGLEV_TABLE_SIZES } from "../compile/spread.ts";
 import { type Prefix, parsePrefix } from "../network/prefix.ts";
 import type { DeviceChoice, NodePortAddresses, PortRangeSetting } from "../network/settings.ts";
 import { wrong } from "./parse.ts";
@@ -58,4 +59,11 @@ export function parsePortRange(text: string): PortRangeSetting {
 export function parseBoolean(text: string): boolean {
   if (text === "true" || text === "false") return text === "true";
   throw wrong(text, "use true or false");
+}
+
+/** The slots of a slice that is picked from by a hash. */
+export function parseMaglevTableSize(text: string): number {
+  const size = MAGLEV_TABLE_SIZES.find((known) => `${known}` === text);
+  if (size === undefined) throw wrong(text, `use one of ${MAGLEV_TABLE_SIZES.join(", ")}`);
+  return size;
 }

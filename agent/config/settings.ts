@@ -13,6 +13,7 @@ import {
 import {
   parseBoolean,
   parseDevices,
+  parseMaglevTableSize,
   parseNodePortAddresses,
   parsePodDevices,
   parsePortRange,
@@ -137,6 +138,12 @@ export const settings = {
     help: "whether packets may skip the network stack; auto: where no netfilter rule would miss them",
     parse: oneOf("auto", "on", "off"),
     fallback: () => "auto",
+  }),
+  maglevTableSize: setting({
+    placeholder: "N",
+    help: "slots for each Service that is spread by a hash: a prime, the same on every node",
+    parse: parseMaglevTableSize,
+    fallback: () => "16381",
   }),
   logLevel: setting({
     placeholder: "error|warn|info|debug",

@@ -3,7 +3,6 @@ import type { DeviceHooks } from "./device_hook.ts";
 import { netlinkHooks } from "./device_netlink.ts";
 import { DevicePrograms } from "./device_programs.ts";
 import { tcxHooks } from "./device_tcx.ts";
-import type { MapSizes } from "./load.ts";
 import type { Pins } from "./pins.ts";
 import type { FeatureReport } from "./report.ts";
 
@@ -16,14 +15,10 @@ const SERVED = "traffic from outside and from pods that bypass the socket is ser
 const UNSERVED = "traffic from outside, and from pods that bypass the socket, is not served";
 
 /** The per-packet programs, or why there are none: the socket level goes on (PF-07). */
-export function openDevicePrograms(
-  objectPath: string,
-  pins: Pins,
-  sizes: MapSizes,
-): OpenedPrograms {
+export function openDevicePrograms(objectPath: string, pins: Pins): OpenedPrograms {
   const name = "serve-packets";
   try {
-    const programs = new DevicePrograms(objectPath, pins, sizes);
+    const programs = new DevicePrograms(objectPath, pins);
     const features = [{ name, state: "on", reason: SERVED } as const, ...programs.features];
     return { programs, features };
   } catch (error) {

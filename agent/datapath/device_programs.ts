@@ -1,5 +1,5 @@
 import type { BpfProgram, LoadedObject, TcDirection } from "libbpf-ts";
-import { load, type MapSizes } from "./load.ts";
+import { load } from "./load.ts";
 import { EXPIRED_FLOWS, packetParts } from "./optional_parts.ts";
 import type { Pins } from "./pins.ts";
 import type { FeatureReport } from "./report.ts";
@@ -27,9 +27,10 @@ export class DevicePrograms {
   #headless: LoadedObject | undefined;
 
   /** @throws {DatapathError} "kernel" where the kernel refuses them, "permission". */
-  constructor(objectPath: string, pins: Pins, sizes: MapSizes) {
+  constructor(objectPath: string, pins: Pins) {
     const globals = { mac_header: ETHERNET_HEADER };
-    const { object, features } = load({ objectPath, pins, sizes, parts: packetParts, globals });
+    const shared = { objectPath, pins, sizes: {}, pinsMaps: false };
+    const { object, features } = load({ ...shared, parts: packetParts, globals });
     this.object = object;
     this.features = features;
     this.#objectPath = objectPath;
@@ -49,9 +50,8 @@ export class DevicePrograms {
   }
 
   #loadHeadless(): LoadedObject {
-    const [objectPath, pins] = [this.#objectPath, this.#pins];
+    const shared = { objectPath: this.#objectPath, pins: this.#pins, sizes: {}, pinsMaps: false };
     const globals = { mac_header: 0 };
-    const without = [EXPIRED_FLOWS];
-    return load({ objectPath, pins, sizes: {}, parts: [], globals, without }).object;
+    return load({ ...shared, parts: [], globals, without: [EXPIRED_FLOWS] }).object;
   }
 }

@@ -36,6 +36,8 @@ export interface LoadOptions {
   /** Given up one by one, the last one first, where the kernel's complaint may be about it. */
   readonly parts: readonly OptionalPart[];
   readonly globals?: Readonly<Record<string, number>>;
+  /** Whether maps that are not pinned yet get pinned; otherwise they are the programs' own. */
+  readonly pinsMaps: boolean;
   /** Programs that are not wanted. */
   readonly without?: readonly string[];
 }
@@ -51,7 +53,7 @@ const STATE = "agent_state";
 const STATE_KEY = new Uint8Array(4);
 
 /**
- * Loads an object's programs over the pinned maps, or over new ones that it pins.
+ * Loads an object's programs over the pinned maps, and over new ones where there are none.
  * @throws {DatapathError} "layout", "permission" or "kernel".
  */
 export function load(options: LoadOptions): Loaded {
@@ -100,7 +102,7 @@ function featureOf(part: OptionalPart, refusals: ReadonlyMap<OptionalPart, strin
 }
 
 function loadVariant(
-  { objectPath, pins, sizes, parts, globals = {}, without = [] }: LoadOptions,
+  { objectPath, pins, sizes, pinsMaps, parts, globals = {}, without = [] }: LoadOptions,
   kept: readonly OptionalPart[],
 ): { readonly object: LoadedObject; readonly adopted: readonly string[] } {
   // Only iterators are fitted to the kernel's types: without them any BTF spares libbpf the search.
@@ -119,11 +121,8 @@ function loadVariant(
       if (size !== undefined && !adopted.includes(name)) object.setMaxEntries(name, size);
     }
     const loaded = object.load();
-    pinNew(
-      loaded,
-      pins,
-      names.filter((name) => !adopted.includes(name)),
-    );
+    const made = names.filter((name) => !adopted.includes(name));
+    if (pinsMaps) pinNew(loaded, pins, made);
     return { object: loaded, adopted };
   } finally {
     object.close();

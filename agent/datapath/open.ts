@@ -48,7 +48,13 @@ export function openDatapath(options: DatapathOptions): Datapath {
   const pins = pinsAt(pinPath);
   checkCgroup(cgroupPath);
   preparePins(pins);
-  const { object, features, adopted } = load({ objectPath, pins, sizes, parts: sockParts });
+  const { object, features, adopted } = load({
+    objectPath,
+    pins,
+    sizes,
+    pinsMaps: true,
+    parts: sockParts,
+  });
   try {
     attachAll(object, pins, cgroupPath);
   } catch (error) {
@@ -56,7 +62,7 @@ export function openDatapath(options: DatapathOptions): Datapath {
     throw error;
   }
   const packets =
-    packetObjectPath === undefined ? none : openDevicePrograms(packetObjectPath, pins, sizes);
+    packetObjectPath === undefined ? none : openDevicePrograms(packetObjectPath, pins);
   return datapathOf(object, packets, pins, cgroupPath, features, adopted);
 }
 
