@@ -29,37 +29,30 @@ export function joinEndpoints(
   family: IpFamily,
   report: Report,
 ): readonly JoinedEndpoint[] {
-  const joined: JoinedEndpoint[] = [];
-  const positions = new Map<number, Map<string, number>>();
+  const join: Join = { weights, report, joined: [], positions: new Map() };
   for (const slice of slices) {
     if (slice.family !== family) continue;
     for (const slicePort of slice.ports) {
       if (slicePort.name !== port.name || slicePort.protocol !== port.protocol) continue;
-      if (!isUsablePort(slicePort.port)) {
-        reportPort(slice, slicePort.port, report);
-        continue;
-      }
-      addSlice(
-        slice,
-        slicePort.port,
-        weights,
-        positionsAt(positions, slicePort.port),
-        joined,
-        report,
-      );
+      if (isUsablePort(slicePort.port)) addSlice(slice, slicePort.port, join);
+      else reportPort(slice, slicePort.port, report);
     }
   }
-  return joined.filter(({ weight }) => weight > 0);
+  return join.joined.filter(({ weight }) => weight > 0);
 }
 
-function addSlice(
-  slice: EndpointSlice,
-  port: number,
-  weights: ReadonlyMap<string, number>,
-  positions: Map<string, number>,
-  joined: JoinedEndpoint[],
-  report: Report,
-): void {
+/** A join that is being made. */
+interface Join {
+  readonly weights: ReadonlyMap<string, number>;
+  readonly report: Report;
+  readonly joined: JoinedEndpoint[];
+  /** In `joined`, by port and address. */
+  readonly positions: Map<number, Map<string, number>>;
+}
+
+function addSlice(slice: EndpointSlice, port: number, join: Join): void {
+  const { weights, report, joined } = join;
+  const positions = positionsAt(join.positions, port);
   for (const endpoint of slice.endpoints) {
     const address = usableAddress(endpoint, slice, report);
     if (address === undefined) continue;

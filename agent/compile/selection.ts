@@ -24,8 +24,17 @@ export function selectBackends(
     if (!inCluster && !inLocal) continue;
     const { ready, serving, terminating } = endpoint;
     const local = endpoint.nodeName === node.name;
-    const conditions = { ready, serving, terminating };
-    backends.push({ address, port, inCluster, inLocal, local, ...conditions, weight });
+    backends.push({
+      address,
+      port,
+      inCluster,
+      inLocal,
+      local,
+      ready,
+      serving,
+      terminating,
+      weight,
+    });
   }
   return backends;
 }
