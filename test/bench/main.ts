@@ -1,10 +1,12 @@
 import { benchConnections } from "./connections.ts";
 import { benchNorthSouth } from "./north_south.ts";
+import { benchPackets } from "./packets.ts";
 import { benchScale } from "./scale.ts";
 
 const benches: Readonly<Record<string, () => Promise<void>>> = {
   connections: benchConnections,
   "north-south": benchNorthSouth,
+  packets: benchPackets,
   scale: benchScale,
 };
 
