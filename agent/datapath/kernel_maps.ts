@@ -8,11 +8,15 @@ import {
   ServiceArray,
   type ServiceName,
   type ServiceStats,
+  SettingsArray,
+  type SourceRangeKey,
   serviceNameCodec,
   serviceStatsCodec,
+  sourceRangeKeyCodec,
 } from "../../bpf/build/layout.ts";
 import { MapError } from "./map_error.ts";
-import type { FrontendMap, NameMap, ServiceMaps, StatsMap } from "./maps.ts";
+import type { FrontendMap, NameMap, ServiceMaps, SourceRangeMap, StatsMap } from "./maps.ts";
+import { nodePortsOf } from "./node_ports.ts";
 
 /** Long enough for any program to have ended, where the kernel cannot say when it has. */
 const GRACE_MS = 1_000;
@@ -32,6 +36,8 @@ export function kernelMaps(map: (name: string) => BpfMap): ServiceMaps {
     slots: new Uint32Array(map("slots").mmap()),
     frontends: kernelFrontends(map("frontends")),
     names: kernelNames(map("service_names")),
+    sourceRanges: kernelSourceRanges(map("source_ranges")),
+    nodePorts: nodePortsOf(new SettingsArray(map("settings").mmap())),
     gracePeriod,
   };
 }
@@ -71,10 +77,29 @@ function kernelFrontends(map: BpfMap): FrontendMap {
       }
     },
     update: (entries) => updateAll(map, frontendKeyCodec, frontendCodec, entries),
-    delete(keys) {
-      const bytes = encodeAll<FrontendKey>(frontendKeyCodec, keys);
-      inBatch(map, () => map.deleteBatch(bytes, keys.length));
+    delete: (keys) => deleteAll<FrontendKey>(map, frontendKeyCodec, keys),
+  };
+}
+
+/** Tries take no batches before Linux 5.14: libbpf-ts then makes a call for each entry. */
+function kernelSourceRanges(map: BpfMap): SourceRangeMap {
+  return {
+    capacity: map.info.maxEntries,
+    *entries() {
+      for (const batch of map.lookupBatch()) {
+        for (let i = 0; i < batch.count; i++) {
+          yield sourceRangeKeyCodec.decode(batch.keys, i * sourceRangeKeyCodec.size);
+        }
+      }
     },
+    add: (ranges) =>
+      updateAll(
+        map,
+        sourceRangeKeyCodec,
+        indexCodec,
+        ranges.map((range) => [range, 0]),
+      ),
+    delete: (ranges) => deleteAll<SourceRangeKey>(map, sourceRangeKeyCodec, ranges),
   };
 }
 
@@ -115,6 +140,11 @@ function updateAll<K, V>(
     entries.map(([, value]) => value),
   );
   inBatch(map, () => map.updateBatch(keys, values, entries.length));
+}
+
+function deleteAll<K>(map: BpfMap, codec: Codec<K>, keys: readonly K[]): void {
+  const bytes = encodeAll(codec, keys);
+  inBatch(map, () => map.deleteBatch(bytes, keys.length));
 }
 
 function encodeAll<T>(codec: Codec<T>, values: readonly T[]): Uint8Array {

@@ -5,7 +5,9 @@ import type {
   ServiceArray,
   ServiceName,
   ServiceStats,
+  SourceRangeKey,
 } from "../../bpf/build/layout.ts";
+import type { NodePorts } from "./node_ports.ts";
 
 /**
  * The service maps of `bpf/maps.h`, as the kernel holds them or as the twin does. The three arrays
@@ -18,6 +20,8 @@ export interface ServiceMaps {
   readonly slots: Uint32Array;
   readonly frontends: FrontendMap;
   readonly names: NameMap;
+  readonly sourceRanges: SourceRangeMap;
+  readonly nodePorts: NodePorts;
   /** Resolves when no program can still be reading what was replaced before the call. */
   gracePeriod(): Promise<void>;
 }
@@ -29,6 +33,15 @@ export interface FrontendMap {
   update(entries: readonly (readonly [FrontendKey, Frontend])[]): void;
   /** Keys that are absent are no error. */
   delete(keys: readonly FrontendKey[]): void;
+}
+
+/** A set of ranges for each service that limits who may use it (KP-24). Batches as of frontends. */
+export interface SourceRangeMap {
+  readonly capacity: number;
+  entries(): Iterable<SourceRangeKey>;
+  add(ranges: readonly SourceRangeKey[]): void;
+  /** Ranges that are absent are no error. */
+  delete(ranges: readonly SourceRangeKey[]): void;
 }
 
 export interface NameMap {

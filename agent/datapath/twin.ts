@@ -1,18 +1,26 @@
 import {
   BackendArray,
   BackendFlag,
+  type Codec,
   type Frontend,
+  FrontendFlag,
   type FrontendKey,
+  FrontendKind,
+  FrontendScope,
   frontendKeyCodec,
   ServiceArray,
   ServiceFlag,
   type ServiceName,
+  SettingsArray,
+  type SourceRangeKey,
   serviceNameCodec,
+  sourceRangeKeyCodec,
 } from "../../bpf/build/layout.ts";
 import type { Protocol } from "../model/address.ts";
 import { addressBytes, addressText } from "../model/ip.ts";
 import { MapError } from "./map_error.ts";
-import type { FrontendMap, NameMap, ServiceMaps } from "./maps.ts";
+import type { FrontendMap, NameMap, ServiceMaps, SourceRangeMap } from "./maps.ts";
+import { type NodePorts, nodePortsOf } from "./node_ports.ts";
 import { protocolNumber } from "./protocol.ts";
 import { unpackSlice } from "./slice.ts";
 
@@ -21,17 +29,30 @@ export interface TwinCapacity {
   readonly backends: number;
   readonly slots: number;
   readonly frontends: number;
+  /** 64 where it is not said. */
+  readonly sourceRanges?: number;
 }
+
+type BatchMap = "frontends" | "names" | "source_ranges";
 
 /**
  * Asked before each batch; the number of its entries that go through before it fails, or undefined
  * for all of them.
  */
-export type FaultPlan = (map: "frontends" | "names", entries: number) => number | undefined;
+export type FaultPlan = (map: BatchMap, entries: number) => number | undefined;
 
-/** What a socket that asks for a frontend gets. */
+/** Who asks. */
+export interface Client {
+  /** Source ranges decide by it; "192.0.2.1" where it is not said. */
+  readonly address?: string;
+  /** Beyond this node and its pods. */
+  readonly outside?: boolean;
+}
+
+/** What a client that asks for a frontend gets. */
 export type Lookup =
-  | { readonly kind: "unknown" }
+  | { readonly kind: "unknown" | "unserved" }
+  | { readonly kind: "denied"; readonly service: number }
   | { readonly kind: "refused"; readonly service: number }
   | {
       readonly kind: "backend";
@@ -50,6 +71,10 @@ export class Twin implements ServiceMaps {
   readonly slots: Uint32Array;
   readonly frontends: TwinFrontends;
   readonly names: NameMap;
+  readonly sourceRanges: TwinSourceRanges;
+  readonly nodePorts: NodePorts;
+  /** Addresses of the node at which NodePorts answer (KP-26). */
+  readonly nodeAddresses = new Set<string>();
   readonly #readers: (() => void)[] = [];
 
   constructor(capacity: TwinCapacity, faults: FaultPlan = () => undefined) {
@@ -58,6 +83,8 @@ export class Twin implements ServiceMaps {
     this.slots = new Uint32Array(capacity.slots);
     this.frontends = new TwinFrontends(capacity.frontends, faults);
     this.names = new TwinNames(capacity.services, faults);
+    this.sourceRanges = new TwinSourceRanges(capacity.sourceRanges ?? 64, faults);
+    this.nodePorts = nodePortsOf(new SettingsArray(new ArrayBuffer(SettingsArray.stride)));
   }
 
   /** Ends with the next call of `elapse`. */
@@ -74,14 +101,15 @@ export class Twin implements ServiceMaps {
     return readers.length;
   }
 
-  /** What the programs do for a socket of this node. `pick` chooses below the count it is given. */
+  /** What the programs do for a client. `pick` chooses below the count it is given. */
   lookup(
     address: string,
     port: number,
     protocol: Protocol,
     pick: (count: number) => number,
+    client: Client = {},
   ): Lookup {
-    return this.reader(address, port, protocol, pick)();
+    return this.reader(address, port, protocol, pick, client)();
   }
 
   /**
@@ -93,19 +121,44 @@ export class Twin implements ServiceMaps {
     port: number,
     protocol: Protocol,
     pick: (count: number) => number,
+    client: Client = {},
   ): () => Lookup {
-    const bytes = new Uint8Array(16);
-    addressBytes(address, bytes, 0);
-    const key = { address: bytes, port, protocol: protocolNumber[protocol], scope: 0 };
-    const found = this.frontends.get(key);
-    if (found === undefined) return () => ({ kind: "unknown" });
+    const found = this.#find(address, port, protocolNumber[protocol]);
+    if (typeof found === "string") return () => ({ kind: found });
     const { service } = found;
-    const local = (this.services.flags(service) & ServiceFlag.INTERNAL_LOCAL) !== 0;
-    const word = local ? this.services.local(service) : this.services.cluster(service);
-    const { offset, count } = unpackSlice(word);
+    if (found.flags & FrontendFlag.SOURCE_RANGES && !this.#admits(service, client)) {
+      return () => ({ kind: "denied", service });
+    }
+    const { offset, count } = unpackSlice(this.#word(found, client));
     if (count === 0) return () => ({ kind: "refused", service });
     const slot = offset + pick(count);
     return () => this.#at(service, slot);
+  }
+
+  #find(address: string, port: number, protocol: number): Frontend | "unknown" | "unserved" {
+    const at = (scope: number, text: string, its: { port: number; protocol: number }) =>
+      this.frontends.get({ address: bytesOf(text), ...its, scope });
+    const found = at(FrontendScope.SCOPE_ADDRESS, address, { port, protocol });
+    if (found !== undefined) return found;
+    const { first, last } = this.nodePorts.bounds();
+    const isNode = this.nodeAddresses.has(address);
+    if (isNode && port >= first && port <= last) {
+      const any = address.includes(":") ? "::" : "0.0.0.0";
+      return at(FrontendScope.SCOPE_NODE_PORT, any, { port, protocol }) ?? "unknown";
+    }
+    const guard = at(FrontendScope.SCOPE_ANY_PORT, address, { port: 0, protocol: 0 });
+    return guard === undefined || isNode ? "unknown" : "unserved";
+  }
+
+  #admits(service: number, { address = "192.0.2.1" }: Client): boolean {
+    return this.sourceRanges.holds(service, bytesOf(address));
+  }
+
+  #word({ service, kind }: Frontend, { outside = false }: Client): bigint {
+    const external = outside ? ServiceFlag.EXTERNAL_LOCAL : 0;
+    const policy = kind === FrontendKind.CLUSTER_IP ? ServiceFlag.INTERNAL_LOCAL : external;
+    const isLocal = (this.services.flags(service) & policy) !== 0;
+    return isLocal ? this.services.local(service) : this.services.cluster(service);
   }
 
   #at(service: number, slot: number): Lookup {
@@ -134,7 +187,7 @@ class TwinFrontends implements FrontendMap {
   }
 
   get(key: FrontendKey): Frontend | undefined {
-    return this.#entries.get(encoded(key))?.[1];
+    return this.#entries.get(encoded(frontendKeyCodec, key))?.[1];
   }
 
   entries(): Iterable<readonly [FrontendKey, Frontend]> {
@@ -143,7 +196,7 @@ class TwinFrontends implements FrontendMap {
 
   update(entries: readonly (readonly [FrontendKey, Frontend])[]): void {
     runBatch("frontends", entries, this.#faults, (entry, done) => {
-      const key = encoded(entry[0]);
+      const key = encoded(frontendKeyCodec, entry[0]);
       if (this.#entries.size >= this.capacity && !this.#entries.has(key)) {
         throw new MapError("full", "frontends", done, `frontends: all ${this.capacity} are taken`);
       }
@@ -152,7 +205,9 @@ class TwinFrontends implements FrontendMap {
   }
 
   delete(keys: readonly FrontendKey[]): void {
-    runBatch("frontends", keys, this.#faults, (key) => this.#entries.delete(encoded(key)));
+    runBatch("frontends", keys, this.#faults, (key) =>
+      this.#entries.delete(encoded(frontendKeyCodec, key)),
+    );
   }
 }
 
@@ -180,8 +235,58 @@ class TwinNames implements NameMap {
   }
 }
 
+/** In the kernel it is a tree of prefixes, for which an array stands here. */
+class TwinSourceRanges implements SourceRangeMap {
+  readonly capacity: number;
+  readonly #faults: FaultPlan;
+  readonly #ranges = new Map<string, SourceRangeKey>();
+
+  constructor(capacity: number, faults: FaultPlan) {
+    this.capacity = capacity;
+    this.#faults = faults;
+  }
+
+  holds(service: number, address: Uint8Array): boolean {
+    const isIn = (range: SourceRangeKey) =>
+      range.service === service &&
+      isPrefix(range.address, address, range.prefixLength - SERVICE_BITS);
+    return this.#ranges.values().some(isIn);
+  }
+
+  entries(): Iterable<SourceRangeKey> {
+    return this.#ranges.values();
+  }
+
+  add(ranges: readonly SourceRangeKey[]): void {
+    runBatch("source_ranges", ranges, this.#faults, (range, done) => {
+      const key = encoded(sourceRangeKeyCodec, range);
+      if (this.#ranges.size >= this.capacity && !this.#ranges.has(key)) {
+        const message = `source_ranges: all ${this.capacity} are taken`;
+        throw new MapError("full", "source_ranges", done, message);
+      }
+      this.#ranges.set(key, range);
+    });
+  }
+
+  delete(ranges: readonly SourceRangeKey[]): void {
+    runBatch("source_ranges", ranges, this.#faults, (range) =>
+      this.#ranges.delete(encoded(sourceRangeKeyCodec, range)),
+    );
+  }
+}
+
+const SERVICE_BITS = 32;
+
+function isPrefix(of: Uint8Array, address: Uint8Array, bits: number): boolean {
+  for (let bit = 0; bit < bits; bit++) {
+    const mask = 0x80 >> (bit & 7);
+    if ((((of[bit >> 3] ?? 0) ^ (address[bit >> 3] ?? 0)) & mask) !== 0) return false;
+  }
+  return true;
+}
+
 function runBatch<T>(
-  map: "frontends" | "names",
+  map: BatchMap,
   batch: readonly T[],
   faults: FaultPlan,
   write: (entry: T, done: number) => void,
@@ -193,8 +298,14 @@ function runBatch<T>(
   }
 }
 
-function encoded(key: FrontendKey): string {
-  const bytes = new Uint8Array(frontendKeyCodec.size);
-  frontendKeyCodec.encode(key, bytes);
+function encoded<T>(codec: Codec<T>, key: T): string {
+  const bytes = new Uint8Array(codec.size);
+  codec.encode(key, bytes);
   return String.fromCharCode(...bytes);
+}
+
+function bytesOf(address: string): Uint8Array {
+  const bytes = new Uint8Array(16);
+  addressBytes(address, bytes, 0);
+  return bytes;
 }

@@ -4,11 +4,13 @@ import { RunAllocator } from "../datapath/allocator_run.ts";
 import type { ServiceMaps } from "../datapath/maps.ts";
 import type { Slice } from "../datapath/slice.ts";
 import { textOfKey } from "./frontend_text.ts";
+import { Guards, isGuard } from "./guards.ts";
 import { HeldFrontends } from "./held_frontends.ts";
 import { liveBackends, slicesOf } from "./live_backends.ts";
 import { keyOfName } from "./service_name.ts";
 import { anonymousKey, ServiceTable } from "./service_table.ts";
 import type { EndpointSpace } from "./service_writer.ts";
+import { SourceRanges } from "./source_ranges.ts";
 
 /** Something in the maps that no agent leaves there, or only one that was stopped midway. */
 export interface Finding {
@@ -21,6 +23,8 @@ export interface Finding {
 export interface Adopted {
   readonly table: ServiceTable;
   readonly held: HeldFrontends;
+  readonly guards: Guards;
+  readonly sourceRanges: SourceRanges;
   readonly space: EndpointSpace;
   /** Backends that are live and that no slice names: for removal with the first full sync. */
   readonly orphans: readonly number[];
@@ -37,16 +41,19 @@ export function adoptMaps(maps: ServiceMaps): Adopted {
   const report = (target: string, message: string) => findings.push({ target, message });
   const table = new ServiceTable(maps.services.length);
   const held = new HeldFrontends();
+  const guards = new Guards(maps.frontends);
   adoptNames(maps, table, report);
   adoptServices(maps, table, report);
-  adoptFrontends(maps, table, held, report);
+  adoptFrontends(maps, table, held, guards, report);
   const owned = table.keys().flatMap((key) => table.index(key) ?? []);
   const inRange = owned.filter((index) => index < maps.services.length);
   const runs = new RunAllocator(maps.slots.length);
   const overlapping = adoptSlices(maps, table, inRange, runs, report);
   const backends = new IndexAllocator(maps.backends.length);
   const orphans = adoptBackends(maps, table, inRange, backends, report);
-  return { table, held, space: { backends, runs, overlapping }, orphans, findings };
+  const sourceRanges = adoptSourceRanges(maps, table, report);
+  const space = { backends, runs, overlapping };
+  return { table, held, guards, sourceRanges, space, orphans, findings };
 }
 
 type Report = (target: string, message: string) => void;
@@ -81,19 +88,33 @@ function adoptFrontends(
   maps: ServiceMaps,
   table: ServiceTable,
   held: HeldFrontends,
+  guards: Guards,
   report: Report,
 ): void {
-  for (const [key, { service }] of maps.frontends.entries()) {
+  const entries = [...maps.frontends.entries()];
+  for (const [key] of entries) if (isGuard(key)) guards.adopt(key);
+  for (const [key, value] of entries) {
+    if (isGuard(key)) continue;
+    const { service } = value;
     const frontend = textOfKey(key);
     // One index past the end stands for all that are out of range.
     const owner = Math.min(service, maps.services.length);
-    held.set(frontend, owner);
+    held.set(frontend, { ...value, service: owner });
+    guards.gained(frontend);
     const known = table.key(owner) !== undefined;
     if (known && owner === service) continue;
     report(frontend, `leads to service ${service}, which is not in use`);
     if (!known) table.add(anonymousKey(owner), owner);
     table.indices.claim(owner);
   }
+}
+
+function adoptSourceRanges(maps: ServiceMaps, table: ServiceTable, report: Report): SourceRanges {
+  const ranges = new SourceRanges(maps.sourceRanges);
+  const stale = ranges.services().filter((service) => table.key(service) === undefined);
+  if (stale.length > 0)
+    report("source_ranges", `${stale.length} services with ranges are not in use`);
+  return ranges;
 }
 
 /** Claims the slots of every service, and returns the services whose slices overlap another's. */

@@ -13,8 +13,8 @@ export interface BackendMatch {
   readonly gone: readonly number[];
   /** Some record leaves a slice, or all of them: sockets may have to leave it too (PF-24). */
   readonly narrowed: boolean;
-  /** The slices hold what they should, in whatever order. */
-  readonly sameSlices: boolean;
+  /** The slices hold what they should, in whatever slots. */
+  readonly sameMembers: boolean;
 }
 
 const scratch = new Uint8Array(16);
@@ -38,8 +38,8 @@ export function matchBackends(live: LiveBackends, desired: readonly Backend[]): 
     return known.index;
   });
   const gone = [...Array.from(left.values(), ({ index }) => index), ...live.surplus];
-  const sameSlices = fresh === 0 && gone.length === 0 && !moved && live.strays.length === 0;
-  return { records, fresh, gone, narrowed: narrowed || gone.length > 0, sameSlices };
+  const sameMembers = fresh === 0 && gone.length === 0 && !moved && live.strays.length === 0;
+  return { records, fresh, gone, narrowed: narrowed || gone.length > 0, sameMembers };
 }
 
 export function backendFlags(backend: Backend): number {

@@ -14,13 +14,14 @@ export interface ServiceFailure {
   readonly message: string;
 }
 
-type SizedMap = "services" | "backends" | "slots" | "frontends";
+type SizedMap = "services" | "backends" | "slots" | "frontends" | "source_ranges";
 
 const flagOf: Readonly<Record<SizedMap, string>> = {
   services: "--max-services",
   backends: "--max-endpoints",
   slots: "--max-slots",
   frontends: "--max-frontends",
+  source_ranges: "--max-source-ranges",
 };
 
 export function mapFull(key: string, map: SizedMap, capacity: number): ServiceFailure {
@@ -41,9 +42,10 @@ export function stillHeld(key: string, frontend: string): ServiceFailure {
   };
 }
 
-export function writeFailed(key: string, error: Error, frontendCapacity: number): ServiceFailure {
-  if (isMapFull(error) && error.map === "frontends") {
-    return mapFull(key, "frontends", frontendCapacity);
-  }
+/** The capacity is that of the map which was written to. */
+export function writeFailed(key: string, error: Error, capacity: number): ServiceFailure {
+  if (isMapFull(error) && isSized(error.map)) return mapFull(key, error.map, capacity);
   return { key, code: "write", message: error.message };
 }
+
+const isSized = (map: string): map is SizedMap => map in flagOf;

@@ -1,28 +1,33 @@
+import { type Frontend, FrontendKind } from "../../bpf/build/layout.ts";
 import type { MapError } from "../datapath/map_error.ts";
-import type { FrontendMap } from "../datapath/maps.ts";
+import type { ServiceMaps } from "../datapath/maps.ts";
+import { noPorts, widened } from "../datapath/node_ports.ts";
+import type { Adopted } from "./adopt.ts";
 import { writeBatches } from "./batch.ts";
 import { conflict, type ServiceFailure, writeFailed } from "./failure.ts";
 import { type Claimant, planFrontends } from "./frontend_plan.ts";
 import { keyOfText } from "./frontend_text.ts";
-import type { HeldFrontends } from "./held_frontends.ts";
-import type { ServiceTable } from "./service_table.ts";
+import type { Retirement } from "./retirement.ts";
+import { type Limits, SourceRangeWriter } from "./source_range_writer.ts";
 
-/** Told what became of the frontends, by the `portKey` of the Service port concerned. */
+/** Told what became of entries, by the `portKey` of the Service port that they belong to. */
 export interface FrontendReport {
-  written(key: string): void;
+  written(map: "frontends" | "sourceRanges", key?: string): void;
   failed(failure: ServiceFailure): void;
+  /** Something goes only after the next grace period. */
+  waits(): void;
 }
 
-/** Writes the map `frontends`, and keeps account of what it holds. */
+/** Writes the map `frontends` and what its entries rely on, and keeps account of it. */
 export class FrontendWriter {
-  readonly #map: FrontendMap;
-  readonly #held: HeldFrontends;
-  readonly #table: ServiceTable;
+  readonly #maps: Pick<ServiceMaps, "frontends" | "nodePorts">;
+  readonly #adopted: Pick<Adopted, "held" | "table" | "guards">;
+  readonly #ranges: SourceRangeWriter;
 
-  constructor(map: FrontendMap, held: HeldFrontends, table: ServiceTable) {
-    this.#map = map;
-    this.#held = held;
-    this.#table = table;
+  constructor(maps: ServiceMaps, adopted: Adopted, retirement: Retirement) {
+    this.#maps = maps;
+    this.#adopted = adopted;
+    this.#ranges = new SourceRangeWriter(adopted, retirement);
   }
 
   /**
@@ -31,50 +36,95 @@ export class FrontendWriter {
    * it was.
    */
   write(
-    claimants: readonly Claimant[],
+    claimants: readonly (Claimant & Limits)[],
     removed: ReadonlySet<number>,
     report: FrontendReport,
   ): void {
-    const plan = planFrontends(claimants, removed, this.#held, this.#table);
+    const incomplete = this.#ranges.admit(claimants, report);
+    const { held, table, guards } = this.#adopted;
+    const plan = planFrontends(claimants, removed, incomplete, held, table);
     for (const { claimant, frontend, holder } of plan.conflicts) {
       report.failed(conflict(claimant.key, frontend, holder));
     }
+    this.#widenNodePorts(plan.updates);
     this.#update(plan.updates, report);
     this.#delete(plan.deletes, report);
+    guards.settle({
+      written: () => report.written("frontends"),
+      failed: (key, error) => report.failed(this.#failure(key, error)),
+    });
+    this.#ranges.expel(claimants, report);
   }
 
-  #update(updates: readonly (readonly [string, number])[], report: FrontendReport): void {
+  /** No frontend leads to the service any more; true: nothing else is left of it here either. */
+  forget(service: number, report: FrontendReport): boolean {
+    return this.#ranges.forget(service, report);
+  }
+
+  /** A grace period has ended since these services had their last frontend with source ranges. */
+  unread(services: readonly number[]): void {
+    this.#ranges.unread(services);
+  }
+
+  /** Everything that exists has been applied: the rest goes with the next change (PF-02). */
+  sweep(): void {
+    this.#adopted.guards.sweep();
+    this.#ranges.sweep();
+  }
+
+  /** Bounds that hold the NodePorts of the map and no others. */
+  fitNodePorts(): void {
+    const { held } = this.#adopted;
+    let bounds = noPorts;
+    for (const text of held.texts()) {
+      if (held.value(text)?.kind !== FrontendKind.NODE_PORT) continue;
+      bounds = widened(bounds, keyOfText(text).port);
+    }
+    this.#maps.nodePorts.setBounds(bounds);
+  }
+
+  #widenNodePorts(updates: readonly (readonly [string, Frontend])[]): void {
+    const { nodePorts } = this.#maps;
+    for (const [text, { kind }] of updates) {
+      if (kind !== FrontendKind.NODE_PORT) continue;
+      nodePorts.setBounds(widened(nodePorts.bounds(), keyOfText(text).port));
+    }
+  }
+
+  #update(updates: readonly (readonly [string, Frontend])[], report: FrontendReport): void {
+    const { held, guards } = this.#adopted;
     writeBatches(
       updates,
-      (batch) => this.#map.update(batch.map(([text, service]) => entryOf(text, service))),
-      ([text, service]) => {
-        this.#held.set(text, service);
-        report.written(this.#key(service));
+      (batch) => this.#maps.frontends.update(batch.map(([text, to]) => [keyOfText(text), to])),
+      ([text, value]) => {
+        if (held.owner(text) === undefined) guards.gained(text);
+        held.set(text, value);
+        report.written("frontends", this.#key(value.service));
       },
-      ([, service], error) => report.failed(this.#failure(service, error)),
+      ([, { service }], error) => report.failed(this.#failure(this.#key(service), error)),
     );
   }
 
   #delete(texts: readonly string[], report: FrontendReport): void {
+    const { held, guards } = this.#adopted;
+    const keyOf = (text: string) => this.#key(held.owner(text) ?? -1);
     writeBatches(
       texts,
-      (batch) => this.#map.delete(batch.map(keyOfText)),
+      (batch) => this.#maps.frontends.delete(batch.map(keyOfText)),
       (text) => {
-        report.written(this.#key(this.#held.owner(text) ?? -1));
-        this.#held.delete(text);
+        report.written("frontends", keyOf(text));
+        guards.lost(text);
+        held.delete(text);
       },
-      (text, error) => report.failed(this.#failure(this.#held.owner(text) ?? -1, error)),
+      (text, error) => report.failed(this.#failure(keyOf(text), error)),
     );
   }
 
-  #failure(service: number, error: MapError): ServiceFailure {
-    return writeFailed(this.#key(service), error, this.#map.capacity);
+  #failure(key: string, error: MapError): ServiceFailure {
+    return writeFailed(key, error, this.#maps.frontends.capacity);
   }
 
   #key(service: number): string {
-    return this.#table.key(service) ?? `#${service}`;
+    return this.#adopted.table.key(service) ?? `#${service}`;
   }
 }
-
-const entryOf = (text: string, service: number) =>
-  [keyOfText(text), { service, kind: 0, flags: 0 }] as const;

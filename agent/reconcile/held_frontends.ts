@@ -1,16 +1,26 @@
+import type { Frontend } from "../../bpf/build/layout.ts";
+
 const NONE: readonly string[] = [];
 
-/** Which service each entry of the map `frontends` points to, and back. */
+/** What each entry of the map `frontends` says, and which of them point to a service. */
 export class HeldFrontends {
-  readonly #owners = new Map<string, number>();
+  readonly #values = new Map<string, Frontend>();
   readonly #byOwner: (readonly string[] | undefined)[] = [];
 
   get size(): number {
-    return this.#owners.size;
+    return this.#values.size;
+  }
+
+  texts(): Iterable<string> {
+    return this.#values.keys();
+  }
+
+  value(frontend: string): Frontend | undefined {
+    return this.#values.get(frontend);
   }
 
   owner(frontend: string): number | undefined {
-    return this.#owners.get(frontend);
+    return this.#values.get(frontend)?.service;
   }
 
   of(service: number): readonly string[] {
@@ -18,17 +28,18 @@ export class HeldFrontends {
   }
 
   /** Takes it from the service that had it. */
-  set(frontend: string, service: number): void {
-    this.delete(frontend);
-    this.#owners.set(frontend, service);
+  set(frontend: string, value: Frontend): void {
+    const isKept = this.owner(frontend) === value.service;
+    if (!isKept) this.delete(frontend);
+    this.#values.set(frontend, value);
     // Unlike a spread, this leaves no room for more: there is one such list for each service.
-    this.#byOwner[service] = this.of(service).concat(frontend);
+    if (!isKept) this.#byOwner[value.service] = this.of(value.service).concat(frontend);
   }
 
   delete(frontend: string): void {
-    const owner = this.#owners.get(frontend);
+    const owner = this.owner(frontend);
     if (owner === undefined) return;
-    this.#owners.delete(frontend);
+    this.#values.delete(frontend);
     const rest = this.of(owner).filter((other) => other !== frontend);
     this.#byOwner[owner] = rest.length === 0 ? undefined : rest;
   }

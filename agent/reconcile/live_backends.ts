@@ -13,7 +13,7 @@ export interface LiveBackend {
 export interface LiveBackends {
   /** By `endpointKey`. */
   readonly byEndpoint: ReadonlyMap<string, LiveBackend>;
-  /** Further records of an endpoint, or repeated slots: nothing that this agent writes. */
+  /** Further records of an endpoint: nothing that this agent writes. */
   readonly surplus: readonly number[];
   /** Slots that lead to no record of this service; undefined: the slice itself is out of range. */
   readonly strays: readonly (number | undefined)[];
@@ -36,7 +36,7 @@ export function liveBackends(maps: ServiceMaps, service: number): LiveBackends {
   const read = (word: bigint, flag: number) => {
     const slice = unpackSlice(word);
     if (!isWithin(maps, slice)) strays.push(undefined);
-    else for (const index of indicesOf(maps, slice)) add(index, flag);
+    else for (const index of new Set(indicesOf(maps, slice))) add(index, flag);
   };
   const add = (index: number, flag: number) => {
     if (!belongs(maps, index, service)) {
@@ -45,11 +45,9 @@ export function liveBackends(maps: ServiceMaps, service: number): LiveBackends {
     }
     const key = endpointKey(maps.backends.address(index), maps.backends.port(index));
     const known = byEndpoint.get(key);
-    const slices = known?.slices ?? 0;
-    if (known === undefined || (known.index === index && (slices & flag) === 0)) {
-      byEndpoint.set(key, { index, slices: slices | flag });
-    } else if (known.index !== index) surplus.push(index);
-    else strays.push(index);
+    if (known === undefined) byEndpoint.set(key, { index, slices: flag });
+    else if (known.index === index) byEndpoint.set(key, { index, slices: known.slices | flag });
+    else surplus.push(index);
   };
   read(maps.services.cluster(service), BackendFlag.IN_CLUSTER);
   read(maps.services.local(service), BackendFlag.IN_LOCAL);

@@ -6,8 +6,8 @@ import { protocolNumber } from "../datapath/protocol.ts";
 import { type Adopted, adoptMaps, type Finding } from "./adopt.ts";
 import { writeBatches } from "./batch.ts";
 import { mapFull, type ServiceFailure, stillHeld, writeFailed } from "./failure.ts";
-import { frontendTexts } from "./frontend_text.ts";
-import { FrontendWriter } from "./frontend_writer.ts";
+import { wantedFrontends } from "./frontend_value.ts";
+import { type FrontendReport, FrontendWriter } from "./frontend_writer.ts";
 import { joinWaiting } from "./join_waiting.ts";
 import { type Retired, Retirement } from "./retirement.ts";
 import { type ApplyResult, type Placed, Round } from "./round.ts";
@@ -23,13 +23,21 @@ interface Starved {
   readonly map: "services" | "backends" | "slots";
 }
 
+export interface ReconcilerSettings {
+  /** Slots of a Maglev slice: one of MAGLEV_TABLE_SIZES. */
+  readonly maglevTableSize: number;
+}
+
+export const defaultReconcilerSettings: ReconcilerSettings = { maglevTableSize: 16_381 };
+
 /** A placement may wait for this many grace periods before a full map is called full. */
 const PATIENCE = 2;
 
 /**
  * Makes the service maps hold what is desired. The maps themselves are what it compares with, so
  * it holds little besides which index belongs to whom. New state is complete before it is reachable:
- * backends, slots, slice words, names, frontends; what goes, goes in the opposite order (PF-01).
+ * backends, slots, slice words, names, source ranges, frontends, guards; what goes, goes in the
+ * opposite order, guards excepted (PF-01).
  */
 export class Reconciler {
   readonly #maps: ServiceMaps;
@@ -41,7 +49,7 @@ export class Reconciler {
   #orphans: readonly number[];
   #writes: Writes = noWrites;
 
-  private constructor(maps: ServiceMaps) {
+  private constructor(maps: ServiceMaps, { maglevTableSize }: ReconcilerSettings) {
     this.#maps = maps;
     this.#adopted = adoptMaps(maps);
     this.#orphans = this.#adopted.orphans;
@@ -49,18 +57,21 @@ export class Reconciler {
       () => maps.gracePeriod(),
       (retired) => this.#reclaim(retired),
     );
-    const { table, held, space } = this.#adopted;
-    this.#services = new ServiceWriter(maps, space, this.#retirement);
-    this.#frontends = new FrontendWriter(maps.frontends, held, table);
+    const { space } = this.#adopted;
+    this.#services = new ServiceWriter(maps, space, this.#retirement, maglevTableSize);
+    this.#frontends = new FrontendWriter(maps, this.#adopted, this.#retirement);
   }
 
   /**
    * Takes over what stands in the maps and writes nothing. Waits for one grace period first, since
    * whoever wrote them last may have retired records just before it ended.
    */
-  static async adopt(maps: ServiceMaps): Promise<Reconciler> {
+  static async adopt(
+    maps: ServiceMaps,
+    settings: ReconcilerSettings = defaultReconcilerSettings,
+  ): Promise<Reconciler> {
     await maps.gracePeriod();
-    return new Reconciler(maps);
+    return new Reconciler(maps, settings);
   }
 
   /** What was inconsistent in the adopted maps. It is mended as Services are applied and removed. */
@@ -81,6 +92,11 @@ export class Reconciler {
   /** Service ports that wait for space that is about to be given back. */
   get waiting(): number {
     return this.#unfinished.waiting;
+  }
+
+  /** Frontends of Services; those that refuse are left out. */
+  get frontends(): number {
+    return this.#adopted.held.size;
   }
 
   get usage(): Usage {
@@ -139,7 +155,9 @@ export class Reconciler {
     }
     this.#orphans = [];
     const unwanted = this.#adopted.table.keys().filter((key) => !wanted.has(key));
+    this.#frontends.sweep();
     const result = this.apply(this.#desired(), unwanted);
+    this.#frontends.fitNodePorts();
     return { ...result, retiredUdp: result.retiredUdp || hadOrphans };
   }
 
@@ -186,7 +204,8 @@ export class Reconciler {
     this.#unfinished.delete(key);
     if (known === undefined) table.add(key, service);
     round.placed(key, placement, desired.id.protocol === "UDP");
-    return { key, desired, service, frontends: frontendTexts(desired) };
+    const { sourceRanges } = desired;
+    return { key, desired, service, frontends: wantedFrontends(desired), sourceRanges };
   }
 
   /** Waits where space is about to be given back; otherwise, or after long enough, fails (PF-08). */
@@ -229,11 +248,13 @@ export class Reconciler {
     const { held } = this.#adopted;
     const works = new Map(placed.map(({ key, desired }) => [key, desired]));
     this.#frontends.write(placed, new Set(gone.values()), {
-      written: (key) => round.written("frontends", key),
+      written: (map, key) => round.written(map, key),
       failed: (failure) => this.#fail(failure, works.get(failure.key), round),
+      waits: () => round.waits(),
     });
     for (const { key, desired, service, frontends } of placed) {
-      const extra = held.of(service).find((frontend) => !frontends.includes(frontend));
+      const texts = frontends.map(({ text }) => text);
+      const extra = held.of(service).find((text) => !texts.includes(text));
       if (extra !== undefined) this.#fail(stillHeld(key, extra), desired, round);
     }
   }
@@ -241,10 +262,15 @@ export class Reconciler {
   /** Only a service that no frontend leads to is emptied; the others stay whole until `retry`. */
   #remove(gone: ReadonlyMap<string, number>, round: Round): void {
     const { held, table } = this.#adopted;
+    const report: FrontendReport = {
+      written: (map, key) => round.written(map, key),
+      failed: (failure) => this.#fail(failure, undefined, round),
+      waits: () => round.waits(),
+    };
     const unreachable = [...gone].filter(([key, service]) => {
       const [frontend] = held.of(service);
       if (frontend !== undefined) this.#fail(stillHeld(key, frontend), undefined, round);
-      return frontend === undefined;
+      return frontend === undefined && this.#frontends.forget(service, report);
     });
     writeBatches(
       unreachable.filter(([, service]) => service < this.#maps.services.length),
@@ -278,10 +304,11 @@ export class Reconciler {
     return writeFailed(key, error, this.#maps.frontends.capacity);
   }
 
-  #reclaim({ services, backends, runs }: Retired): void {
+  #reclaim({ services, backends, runs, sourceRanges }: Retired): void {
     const { space, table } = this.#adopted;
     for (const index of services) table.indices.release(index);
     for (const index of backends) space.backends.release(index);
     for (const { offset, count } of runs) space.runs.release(offset, count);
+    this.#frontends.unread(sourceRanges);
   }
 }

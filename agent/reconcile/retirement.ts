@@ -5,6 +5,8 @@ export interface Retired {
   readonly services: readonly number[];
   readonly backends: readonly number[];
   readonly runs: readonly Slice[];
+  /** Services whose source ranges no frontend names any more. */
+  readonly sourceRanges: readonly number[];
 }
 
 /**
@@ -17,6 +19,7 @@ export class Retirement {
   #services: number[] = [];
   #backends: number[] = [];
   #runs: Slice[] = [];
+  #sourceRanges: number[] = [];
   #running: Promise<void> | undefined;
   #ended = 0;
 
@@ -47,13 +50,23 @@ export class Retirement {
     if (run.count > 0) this.#runs.push(run);
   }
 
+  sourceRanges(service: number): void {
+    this.#sourceRanges.push(service);
+  }
+
   /** Begins a grace period for what is queued, unless one runs. Call after the last store. */
   start(): void {
     if (this.#running !== undefined || this.#queued === 0) return;
-    const retired = { services: this.#services, backends: this.#backends, runs: this.#runs };
+    const retired = {
+      services: this.#services,
+      backends: this.#backends,
+      runs: this.#runs,
+      sourceRanges: this.#sourceRanges,
+    };
     this.#services = [];
     this.#backends = [];
     this.#runs = [];
+    this.#sourceRanges = [];
     this.#running = this.#gracePeriod().then(
       () => this.#finish(retired),
       () => this.#postpone(retired),
@@ -66,7 +79,8 @@ export class Retirement {
   }
 
   get #queued(): number {
-    return this.#services.length + this.#backends.length + this.#runs.length;
+    const ranges = this.#sourceRanges.length;
+    return this.#services.length + this.#backends.length + this.#runs.length + ranges;
   }
 
   #finish(retired: Retired): void {
@@ -77,11 +91,12 @@ export class Retirement {
   }
 
   /** No grace period could be had: all of it waits for the next start. */
-  #postpone({ services, backends, runs }: Retired): void {
+  #postpone({ services, backends, runs, sourceRanges }: Retired): void {
     this.#running = undefined;
     this.#ended++;
     this.#services = [...services, ...this.#services];
     this.#backends = [...backends, ...this.#backends];
     this.#runs = [...runs, ...this.#runs];
+    this.#sourceRanges = [...sourceRanges, ...this.#sourceRanges];
   }
 }

@@ -1,14 +1,15 @@
 import type { DesiredService } from "../compile/records.ts";
 import type { ServiceFailure } from "./failure.ts";
+import type { WantedFrontend } from "./frontend_value.ts";
 import type { Placement } from "./service_writer.ts";
-import type { Writes } from "./writes.ts";
+import { noWrites, type Writes } from "./writes.ts";
 
 export interface ApplyResult {
   /** Service ports of which at least one entry was written or removed. */
   readonly published: number;
   /** Service ports that the kernel does not hold as asked; the others are unaffected. */
   readonly failures: readonly ServiceFailure[];
-  /** Service ports that wait for space that is free after the next grace period (`reclaimed`). */
+  /** What waits for the next grace period (`reclaimed`): Service ports, for space that is free then. */
   readonly waiting: number;
   /** A UDP backend left a slice: sockets may be connected to one that is dead (PF-20). */
   readonly retiredUdp: boolean;
@@ -20,14 +21,15 @@ export interface Placed {
   readonly key: string;
   readonly desired: DesiredService;
   readonly service: number;
-  readonly frontends: readonly string[];
+  readonly frontends: readonly WantedFrontend[];
+  readonly sourceRanges: readonly string[] | undefined;
 }
 
 /** What one call of `apply` adds up to. */
 export class Round {
   readonly #changed = new Set<string>();
   readonly #failures: ServiceFailure[] = [];
-  readonly #writes = { frontends: 0, services: 0, slots: 0, backends: 0, names: 0 };
+  readonly #writes = { ...noWrites };
   #waiting = 0;
   #retiredUdp = false;
 
@@ -40,9 +42,10 @@ export class Round {
     if (narrowed && isUdp) this.#retiredUdp = true;
   }
 
-  written(map: "frontends" | "names", key: string): void {
+  /** Without a key, what was written belongs to no single Service port. */
+  written(map: "frontends" | "names" | "sourceRanges", key?: string): void {
     this.#writes[map]++;
-    this.#changed.add(key);
+    if (key !== undefined) this.#changed.add(key);
   }
 
   failed(failure: ServiceFailure): void {

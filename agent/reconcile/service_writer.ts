@@ -1,13 +1,15 @@
-import { ServiceFlag } from "../../bpf/build/layout.ts";
+import { Algorithm, ServiceFlag } from "../../bpf/build/layout.ts";
 import type { Backend, DesiredService } from "../compile/records.ts";
 import type { IndexAllocator } from "../datapath/allocator_index.ts";
 import type { RunAllocator } from "../datapath/allocator_run.ts";
 import type { ServiceMaps } from "../datapath/maps.ts";
 import { protocolNumber } from "../datapath/protocol.ts";
-import { packSlice } from "../datapath/slice.ts";
+import { packSlice, type Slice } from "../datapath/slice.ts";
 import { addressInto, type BackendMatch, backendFlags, matchBackends } from "./backend_match.ts";
 import { liveBackends, slicesOf } from "./live_backends.ts";
 import type { Retirement } from "./retirement.ts";
+import { layOutSlices, type SliceLayout } from "./slice_layout.ts";
+import { slotsMatch } from "./slot_match.ts";
 
 /** Where free records and slots come from and where they go. */
 export interface EndpointSpace {
@@ -47,11 +49,18 @@ export class ServiceWriter {
   readonly #maps: ServiceMaps;
   readonly #space: EndpointSpace;
   readonly #retirement: Retirement;
+  readonly #maglevTableSize: number;
 
-  constructor(maps: ServiceMaps, space: EndpointSpace, retirement: Retirement) {
+  constructor(
+    maps: ServiceMaps,
+    space: EndpointSpace,
+    retirement: Retirement,
+    maglevTableSize: number,
+  ) {
     this.#maps = maps;
     this.#space = space;
     this.#retirement = retirement;
+    this.#maglevTableSize = maglevTableSize;
   }
 
   /**
@@ -62,7 +71,11 @@ export class ServiceWriter {
   place(service: number, desired: DesiredService): Placement {
     const live = liveBackends(this.#maps, service);
     const match = matchBackends(live, desired.backends);
-    if (!match.sameSlices) return this.#replace(service, desired, match);
+    const layout = layOutSlices(desired, this.#maglevTableSize);
+    const ordered = desired.algorithm === "maglev";
+    const same =
+      match.sameMembers && slotsMatch(this.#maps, service, layout, match.records, ordered);
+    if (!same) return this.#replace(service, desired, match, layout);
     const services = this.#publish(service, this.#words(service), desired) ? 1 : 0;
     return { ...UNTOUCHED, services, backends: this.#settleFlags(match.records, desired.backends) };
   }
@@ -91,16 +104,21 @@ export class ServiceWriter {
     };
   }
 
-  #replace(service: number, desired: DesiredService, match: BackendMatch): Placement {
+  #replace(
+    service: number,
+    desired: DesiredService,
+    match: BackendMatch,
+    layout: SliceLayout,
+  ): Placement {
     const { backends, runs } = this.#space;
     if (match.fresh > backends.free) return this.#narrow(service, desired, match);
-    const { length: count } = desired.backends;
+    const { length: count } = layout.positions;
     const offset = runs.allocate(count);
     if (offset === undefined) return { ...UNTOUCHED, full: "slots" };
     const records = desired.backends.map(
       (backend, at) => match.records[at] ?? this.#create(service, backend),
     );
-    const words = this.#fill(offset, desired.backends, records);
+    const words = this.#fill(offset, layout, records);
     const old = slicesOf(this.#maps, service);
     this.#publish(service, words, desired);
     const settled = this.#settleFlags(match.records, desired.backends);
@@ -141,24 +159,13 @@ export class ServiceWriter {
     return index;
   }
 
-  /**
-   * One run for both slices, which are windows of it: first what only the local slice holds, then
-   * what both do, then what only the cluster slice does.
-   */
-  #fill(offset: number, backends: readonly Backend[], records: readonly number[]): Words {
+  #fill(offset: number, layout: SliceLayout, records: readonly number[]): Words {
     const { slots } = this.#maps;
-    let end = offset;
-    const put = (inLocal: boolean, inCluster: boolean) => {
-      for (const [at, backend] of backends.entries()) {
-        if (backend.inLocal !== inLocal || backend.inCluster !== inCluster) continue;
-        slots[end++] = records[at] ?? 0;
-      }
-      return end;
-    };
-    const cluster = put(true, false);
-    const local = put(true, true);
-    put(false, true);
-    return { cluster: wordOf(cluster, end), local: wordOf(offset, local) };
+    const { positions, cluster, local } = layout;
+    for (let at = 0; at < positions.length; at++) {
+      slots[offset + at] = records[positions[at] ?? 0] ?? 0;
+    }
+    return { cluster: wordOf(offset, cluster), local: wordOf(offset, local) };
   }
 
   #words(service: number): Words {
@@ -185,17 +192,22 @@ export class ServiceWriter {
     return settled || flagged || cluster !== before.cluster || local !== before.local;
   }
 
-  #settleSettings(service: number, { id, affinityTimeoutSeconds }: DesiredService): boolean {
+  /** How a slice is read may change before or after the slice: either reads the other's. */
+  #settleSettings(
+    service: number,
+    { id, affinityTimeoutSeconds, algorithm: name }: DesiredService,
+  ): boolean {
     const { services } = this.#maps;
     const protocol = protocolNumber[id.protocol];
+    const algorithm = name === "maglev" ? Algorithm.MAGLEV : Algorithm.RANDOM;
     const same =
       services.affinitySeconds(service) === affinityTimeoutSeconds &&
       services.protocol(service) === protocol &&
-      services.algorithm(service) === 0;
+      services.algorithm(service) === algorithm;
     if (same) return false;
     services.setAffinitySeconds(service, affinityTimeoutSeconds);
     services.setProtocol(service, protocol);
-    services.setAlgorithm(service, 0);
+    services.setAlgorithm(service, algorithm);
     return true;
   }
 
@@ -213,11 +225,7 @@ export class ServiceWriter {
     return written;
   }
 
-  #retire(
-    service: number,
-    backends: readonly number[],
-    runs: readonly { readonly offset: number; readonly count: number }[],
-  ): void {
+  #retire(service: number, backends: readonly number[], runs: readonly Slice[]): void {
     for (const index of backends) {
       this.#maps.backends.setFlags(index, 0);
       this.#retirement.backend(index);
@@ -231,8 +239,8 @@ const isInCluster = ({ inCluster }: Backend): boolean => inCluster;
 
 const isInLocal = ({ inLocal }: Backend): boolean => inLocal;
 
-const wordOf = (offset: number, end: number): bigint =>
-  end === offset ? 0n : packSlice({ offset, count: end - offset });
+const wordOf = (start: number, { offset, count }: Slice): bigint =>
+  count === 0 ? 0n : packSlice({ offset: start + offset, count });
 
 const serviceFlags = ({ internalLocal, externalLocal }: DesiredService): number =>
   ServiceFlag.IN_USE |

@@ -12,15 +12,21 @@ export interface Usage {
   readonly services: MapUsage;
   readonly backends: MapUsage;
   readonly slots: MapUsage;
+  /** With the entries that refuse unserved ports. */
   readonly frontends: MapUsage;
+  readonly source_ranges: MapUsage;
 }
 
-export function usageOf(maps: ServiceMaps, { table, held, space }: Adopted): Usage {
+export function usageOf(
+  maps: ServiceMaps,
+  { table, held, guards, sourceRanges, space }: Adopted,
+): Usage {
   const { runs } = space;
   return {
     services: { entries: table.indices.used, capacity: table.indices.capacity },
     backends: { entries: space.backends.used, capacity: space.backends.capacity },
     slots: { entries: runs.capacity - runs.free, capacity: runs.capacity },
-    frontends: { entries: held.size, capacity: maps.frontends.capacity },
+    frontends: { entries: held.size + guards.size, capacity: maps.frontends.capacity },
+    source_ranges: { entries: sourceRanges.size, capacity: sourceRanges.capacity },
   };
 }

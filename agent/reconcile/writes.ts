@@ -5,9 +5,17 @@ export interface Writes {
   readonly slots: number;
   readonly backends: number;
   readonly names: number;
+  readonly sourceRanges: number;
 }
 
-export const noWrites: Writes = { frontends: 0, services: 0, slots: 0, backends: 0, names: 0 };
+export const noWrites: Writes = {
+  frontends: 0,
+  services: 0,
+  slots: 0,
+  backends: 0,
+  names: 0,
+  sourceRanges: 0,
+};
 
 export const addWrites = (a: Writes, b: Writes): Writes => ({
   frontends: a.frontends + b.frontends,
@@ -15,7 +23,8 @@ export const addWrites = (a: Writes, b: Writes): Writes => ({
   slots: a.slots + b.slots,
   backends: a.backends + b.backends,
   names: a.names + b.names,
+  sourceRanges: a.sourceRanges + b.sourceRanges,
 });
 
 export const countWrites = (writes: Writes): number =>
-  writes.frontends + writes.services + writes.slots + writes.backends + writes.names;
+  Object.values(writes).reduce((sum, count) => sum + count, 0);

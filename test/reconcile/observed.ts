@@ -20,6 +20,13 @@ export function observedMaps(maps: ServiceMaps, beforeWrite: () => void): Servic
       entries: () => maps.names.entries(),
       update: oneByOne((batch) => maps.names.update(batch), beforeWrite),
     },
+    sourceRanges: {
+      capacity: maps.sourceRanges.capacity,
+      entries: () => maps.sourceRanges.entries(),
+      add: oneByOne((batch) => maps.sourceRanges.add(batch), beforeWrite),
+      delete: oneByOne((batch) => maps.sourceRanges.delete(batch), beforeWrite),
+    },
+    nodePorts: observedArray(maps.nodePorts, beforeWrite),
     gracePeriod: () => maps.gracePeriod(),
   };
 }

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { packSlice } from "../../agent/datapath/slice.ts";
 import { type FaultPlan, Twin, type TwinCapacity } from "../../agent/datapath/twin.ts";
 import { Reconciler } from "../../agent/reconcile/reconciler.ts";
+import { noWrites } from "../../agent/reconcile/writes.ts";
 import { backend, desired, udp } from "./desired.ts";
 import { dumpMaps } from "./dump.ts";
 
@@ -37,7 +38,7 @@ describe("what one change costs", () => {
       failures: [],
       waiting: 0,
       retiredUdp: false,
-      writes: { services: 1, backends: 2, slots: 2, names: 1, frontends: 1 },
+      writes: { services: 1, backends: 2, slots: 2, names: 1, frontends: 2, sourceRanges: 0 },
     });
   });
 
@@ -55,7 +56,7 @@ describe("what one change costs", () => {
     reconciler.apply([web("10.1.0.1:80", "10.1.0.2:80")]);
     const draining = { ...backend("10.1.0.2:80"), ready: false, terminating: true };
     const result = reconciler.apply([{ ...web(), backends: [backend("10.1.0.1:80"), draining] }]);
-    expect(result.writes).toEqual({ services: 0, backends: 1, slots: 0, names: 0, frontends: 0 });
+    expect(result.writes).toEqual({ ...noWrites, backends: 1 });
   });
 
   it("keeps the records and the indices of endpoints that stay", async () => {
@@ -210,8 +211,11 @@ describe("a write that fails", () => {
     expect(failures).toEqual([
       { key: "default/b:/TCP/IPv4", code: "write", message: "frontends: injected fault" },
     ]);
-    expect([...twin.frontends.entries()].map(([, { service }]) => service)).toEqual([0, 2]);
-    expect(reconciler.retry().writes).toMatchObject({ frontends: 1 });
+    const answered = ["10.96.0.0", "10.96.0.1", "10.96.0.2"].map(
+      (address) => twin.lookup(address, 80, "TCP", () => 0).kind,
+    );
+    expect(answered).toEqual(["refused", "unknown", "refused"]);
+    expect(reconciler.retry().writes).toMatchObject({ frontends: 2 });
     expect(reconciler.failures).toEqual([]);
   });
 

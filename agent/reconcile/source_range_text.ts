@@ -1,0 +1,25 @@
+import type { SourceRangeKey } from "../../bpf/build/layout.ts";
+import { addressText } from "../model/ip.ts";
+import { addressInto } from "./backend_match.ts";
+
+const SERVICE_BITS = 32;
+const MAPPED_BITS = 96;
+
+/** A canonical CIDR as the range of one service. */
+export function keyOfRange(service: number, cidr: string): SourceRangeKey {
+  const slash = cidr.lastIndexOf("/");
+  const text = cidr.slice(0, slash);
+  const before = SERVICE_BITS + (text.includes(":") ? 0 : MAPPED_BITS);
+  return {
+    prefixLength: before + Number(cidr.slice(slash + 1)),
+    service,
+    address: addressInto(text, new Uint8Array(16)),
+  };
+}
+
+/** The inverse: "10.0.0.0/8", "2001:db8::/32". */
+export function textOfRange({ prefixLength, address }: SourceRangeKey): string {
+  const text = addressText(address, 0);
+  const before = SERVICE_BITS + (text.includes(":") ? 0 : MAPPED_BITS);
+  return `${text}/${prefixLength - before}`;
+}
