@@ -23,7 +23,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 enum variation {
 	VARIATION_NONE,
 	VARIATION_NEXT,   /* each packet from a source of its own */
-	VARIATION_RANDOM, /* from one of `sources` */
+	VARIATION_RANDOM, /* from one of the last `sources` of them */
 };
 
 struct replay {
@@ -54,7 +54,7 @@ static __always_inline __u32 source_of(struct replay *replay)
 {
 	if (replay->variation == VARIATION_NEXT)
 		return replay->next++;
-	return ((__u64)bpf_get_prandom_u32() * replay->sources) >> 32;
+	return replay->next - 1 - (__u32)(((__u64)bpf_get_prandom_u32() * replay->sources) >> 32);
 }
 
 SEC("tc")

@@ -13,7 +13,7 @@ const REPLAY_BYTES = 104;
 const variations = { none: 0, next: 1, random: 2 } as const;
 
 export interface Variation {
-  /** next: each packet comes from a source of its own; random: from one of `sources`. */
+  /** next: each packet comes from a source of its own; random: from one of the last `sources` of them. */
   readonly kind: keyof typeof variations;
   readonly sources?: number;
 }
