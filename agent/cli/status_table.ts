@@ -53,13 +53,13 @@ function parts({ source, datapath, failures, problems }: AgentStatus): readonly 
       datapath.programs.map((it) => [it.name, yesNo(it.attached), it.reason ?? ""]),
     ),
     part(
-      ["DEVICE", "ROLE", "PATH", "HOOK", "WHY"],
+      ["DEVICE", "ROLE", "PATH", "ATTACHED", "WHY"],
       datapath.devices.map((it) => [
         it.name,
         it.role,
         it.path,
-        it.hook ?? "none",
-        [it.problem ?? it.roleReason, it.pathReason].join("\n"),
+        it.hook ?? "no",
+        it.problem ?? `${it.roleReason}; ${it.pathReason}`,
       ]),
     ),
     part(

@@ -199,6 +199,10 @@ describe("sluice status", () => {
     connect4   yes
     connect6   no         IPv6 is disabled
 
+    DEVICE   ROLE       PATH        ATTACHED   WHY
+    eth0     external   neighbour   tcx        has a default route; skips the stack: no netfilter rule would be missed
+    veth7    pod        peer        no         attachTcx sluice_from_pod to interface 9: EPERM
+
     FEATURE       STATE   REASON
     refusal       on      kernel 5.18 or later
     ring buffer   off     kernel before 5.8

@@ -39,6 +39,13 @@ describe("resolveConfig", () => {
       socketPath: "/run/sluice/sluice.sock",
       healthzBindAddress: { host: "0.0.0.0", port: 10256 },
       metricsBindAddress: { host: "127.0.0.1", port: 10249 },
+      devices: { kind: "auto" },
+      podDevices: { kind: "auto" },
+      nodeportAddresses: { primary: true, all: false, localhost: false, prefixes: [] },
+      clusterIpFromOutside: false,
+      snatPortRange: "auto",
+      fastPath: "auto",
+      maglevTableSize: 16381,
       logLevel: "info",
       logFormat: "auto",
       maxServices: 16384,
@@ -46,6 +53,7 @@ describe("resolveConfig", () => {
       maxEndpoints: 262144,
       maxSlots: 524288,
       maxAffinities: 65536,
+      maxFlows: 65536,
     });
   });
 
@@ -69,6 +77,35 @@ describe("resolveConfig", () => {
     });
     expect(resolve({ flags, file: '{"logLevel": "debug"}' }).logLevel).toBe("debug");
     expect(resolve({ flags, file: "" }).logLevel).toBe("info");
+  });
+
+  it("takes the settings of the per-packet path", () => {
+    const file = [
+      "devices: eth0, wg*",
+      "podDevices: off",
+      "nodeportAddresses: 192.168.0.0/16,fd00::/8,localhost",
+      "clusterIpFromOutside: true",
+      "snatPortRange: 20000-29999",
+      "fastPath: off",
+      "maglevTableSize: 251",
+      "maxFlows: 1000",
+    ];
+    const flags = { config: "/etc/sluice.yaml" };
+    const { nodeportAddresses, ...rest } = resolve({ flags, file: file.join("\n") });
+    expect(rest).toMatchObject({
+      devices: { kind: "named", patterns: ["eth0", "wg*"] },
+      podDevices: { kind: "off" },
+      clusterIpFromOutside: true,
+      snatPortRange: { first: 20000, last: 29999 },
+      fastPath: "off",
+      maglevTableSize: 251,
+      maxFlows: 1000,
+    });
+    expect(nodeportAddresses).toMatchObject({ primary: false, all: false, localhost: true });
+    expect(nodeportAddresses.prefixes.map(({ family, bits }) => [family, bits])).toEqual([
+      ["IPv4", 112],
+      ["IPv6", 8],
+    ]);
   });
 
   it("derives flag and variable from the key", () => {
@@ -115,6 +152,34 @@ describe("resolveConfig", () => {
       '--server: "10.0.0.1:6443" is not valid; use the URL of an API server, such as https://10.0.0.1:6443',
     ],
     [
+      { flags: { devices: "eth0,bad name" } },
+      '--devices: "eth0,bad name" is not valid; use "auto", or names of devices separated by commas, in which * and ? stand for any',
+    ],
+    [
+      { flags: { devices: "off" }, env: { SLUICE_POD_DEVICES: "" } },
+      'SLUICE_POD_DEVICES: "" is not valid; use "auto", or names of devices separated by commas, in which * and ? stand for any',
+    ],
+    [
+      { flags: { nodeportAddresses: "primary,10.0.0.1" } },
+      '--nodeport-addresses: "10.0.0.1" is not valid; use "primary", "all", "localhost" or a CIDR such as 192.168.1.0/24',
+    ],
+    [
+      { flags: { nodeportAddresses: "10.0.0.1/8" } },
+      '--nodeport-addresses: "10.0.0.1/8" is not valid; use "primary", "all", "localhost" or a CIDR such as 192.168.1.0/24',
+    ],
+    [
+      { flags: { snatPortRange: "2000-1000" } },
+      '--snat-port-range: "2000-1000" is not valid; use "auto" or FIRST-LAST, from 1 to 65535',
+    ],
+    [
+      { flags: { clusterIpFromOutside: "yes" } },
+      '--cluster-ip-from-outside: "yes" is not valid; use true or false',
+    ],
+    [
+      { flags: { maglevTableSize: "16384" } },
+      '--maglev-table-size: "16384" is not valid; use one of 251, 509, 1021, 2039, 4093, 8191, 16381, 32749, 65521, 131071',
+    ],
+    [
       { flags: { config: "/c.yaml" }, file: "node-name: a" },
       '/c.yaml: there is no setting "node-name"; use "nodeName"',
     ],
@@ -124,7 +189,7 @@ describe("resolveConfig", () => {
     ],
     [
       { flags: { config: "/c.yaml" }, file: "logLevel: [info]" },
-      "/c.yaml: logLevel: is neither text nor a number",
+      "/c.yaml: logLevel: is neither text nor a number nor true or false",
     ],
     [
       { flags: { config: "/c.yaml" }, file: "- logLevel" },

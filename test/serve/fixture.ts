@@ -37,6 +37,28 @@ export const status: AgentStatus = {
       { name: "connect4", attached: true },
       { name: "connect6", attached: false, reason: "IPv6 is disabled" },
     ],
+    devices: [
+      {
+        name: "eth0",
+        index: 2,
+        role: "external",
+        roleReason: "has a default route",
+        path: "neighbour",
+        pathReason: "skips the stack: no netfilter rule would be missed",
+        hook: "tcx",
+        problem: null,
+      },
+      {
+        name: "veth7",
+        index: 9,
+        role: "pod",
+        roleReason: "a veth device whose other end is in another network namespace",
+        path: "peer",
+        pathReason: "goes straight into the pod",
+        hook: null,
+        problem: "attachTcx sluice_from_pod to interface 9: EPERM",
+      },
+    ],
     features: [
       { name: "refusal", state: "on", reason: "kernel 5.18 or later" },
       { name: "ring buffer", state: "off", reason: "kernel before 5.8" },
