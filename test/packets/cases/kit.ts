@@ -1,0 +1,101 @@
+import type { BackendSpec, FrontendSpec, ServiceSpec } from "../model/configuration.ts";
+import type { EthernetSpec, PacketSpec, Transport } from "../packet/packet.ts";
+import {
+  client,
+  ext0,
+  ext1,
+  type Family,
+  node2Mac,
+  type Place,
+  podMac,
+  routerMac,
+  type WorldDevice,
+} from "../world.ts";
+
+export type Protocol = "tcp" | "udp";
+
+export const clientPort = 51000;
+export const nodePort = 30080;
+export const servicePort = 80;
+export const targetPort = 8080;
+
+/** The words of a case, in one family and one protocol. */
+export interface Kit {
+  readonly family: Family;
+  readonly protocol: Protocol;
+  readonly label: string;
+  /** What opens a connection: SYN, or a datagram. */
+  first(sourcePort: number, destinationPort: number): Transport;
+  /** What follows on it, with payload. */
+  next(sourcePort: number, destinationPort: number): Transport;
+  packet(
+    ethernet: EthernetSpec,
+    source: Place,
+    destination: Place,
+    transport: Transport,
+  ): PacketSpec;
+  service(options: Omit<ServiceSpec, "protocol">): ServiceSpec;
+  at(kind: FrontendSpec["kind"], place: Place, port?: number): FrontendSpec;
+  backend(place: Place, options?: Partial<BackendSpec>): BackendSpec;
+}
+
+/** A frame that comes in by a device, from this neighbour. */
+export const into = (device: WorldDevice, neighbour: string): EthernetSpec => ({
+  source: neighbour,
+  destination: device.mac,
+});
+
+export const outOf = (device: WorldDevice, neighbour: string): EthernetSpec => ({
+  source: device.mac,
+  destination: neighbour,
+});
+
+export const fromRouter = into(ext0, routerMac);
+export const toRouter = outOf(ext0, routerMac);
+export const fromNode2 = into(ext1, node2Mac);
+export const toNode2 = outOf(ext1, node2Mac);
+export const fromPod = (device: WorldDevice): EthernetSpec => into(device, podMac(device));
+export const toPod = (device: WorldDevice): EthernetSpec => outOf(device, podMac(device));
+
+const payload = new TextEncoder().encode("to be or not to be");
+
+export function kit(family: Family, protocol: Protocol): Kit {
+  const isTcp = protocol === "tcp";
+  return {
+    family,
+    protocol,
+    label: `${protocol === "tcp" ? "TCP" : "UDP"} over IP${family}`,
+    first: (sourcePort, destinationPort) =>
+      isTcp
+        ? { kind: "tcp", sourcePort, destinationPort, flags: "S", options: [2, 4, 5, 180] }
+        : { kind: "udp", sourcePort, destinationPort, payload },
+    next: (sourcePort, destinationPort) =>
+      isTcp
+        ? { kind: "tcp", sourcePort, destinationPort, flags: "PA", ack: 7, payload }
+        : { kind: "udp", sourcePort, destinationPort, payload },
+    packet: (ethernet, source, destination, transport) => ({
+      ethernet,
+      source: source[family],
+      destination: destination[family],
+      transport,
+    }),
+    service: (options) => ({ protocol, ...options }),
+    at: (kind, place, port = kind === "NodePort" ? nodePort : servicePort) => ({
+      kind,
+      address: place[family],
+      port,
+    }),
+    backend: (place, options = {}) => ({ address: place[family], port: targetPort, ...options }),
+  };
+}
+
+export const everyKit: readonly Kit[] = [
+  kit("v4", "tcp"),
+  kit("v6", "tcp"),
+  kit("v4", "udp"),
+  kit("v6", "udp"),
+];
+
+/** The client's first packet to a service, as the router hands it on. */
+export const fromClient = (k: Kit, destination: Place, port: number, sourcePort = clientPort) =>
+  k.packet(fromRouter, client, destination, k.first(sourcePort, port));

@@ -1,0 +1,316 @@
+import {
+  client2,
+  clusterIp,
+  ext0,
+  ext1,
+  externalIp,
+  loadBalancer,
+  local0,
+  local1,
+  node,
+  node2Mac,
+  otherNodeAddress,
+  pod0,
+  podMac,
+  remote0,
+  routerMac,
+  unserved,
+} from "../world.ts";
+import type { PacketCase, PacketStep } from "./case.ts";
+import {
+  clientPort,
+  fromClient,
+  fromPod,
+  fromRouter,
+  into,
+  type Kit,
+  nodePort,
+  servicePort,
+  targetPort,
+  toNode2,
+  toPod,
+} from "./kit.ts";
+import { fastConversation } from "./local.ts";
+
+/** RST with the numbers of RFC 9293 3.10.7.1, or port unreachable (RFC 792, RFC 4443). */
+export function refusal(k: Kit, port: number, vip: string): Record<string, string | number> {
+  const ethernet = { "eth.to": routerMac, "eth.from": ext0.mac };
+  const client = k.family === "v4" ? "203.0.113.7" : "2001:db8:c::7";
+  if (k.protocol === "tcp") {
+    return {
+      ...ethernet,
+      "ip.src": vip,
+      "ip.dst": client,
+      sport: port,
+      dport: clientPort,
+      "tcp.flags": "RA",
+      "tcp.seq": 0,
+      "tcp.ack": 1001,
+      "tcp.checksum": "ok",
+      payload: "",
+    };
+  }
+  return {
+    ...ethernet,
+    "ip.dst": client,
+    "icmp.type": k.family === "v4" ? 3 : 1,
+    "icmp.code": k.family === "v4" ? 3 : 4,
+    "icmp.rest": 0,
+    "icmp.checksum": "ok",
+    "in.ip.src": client,
+    "in.ip.dst": vip,
+    "in.sport": clientPort,
+    "in.dport": port,
+  };
+}
+
+export function policyCases(k: Kit): readonly PacketCase[] {
+  const all = { prefix: k.family === "v4" ? "203.0.113.0/25" : "2001:db8:c::/49" };
+  const here = k.backend(local0, { local: true });
+  const local = { externalLocal: true };
+  const nodePortOf = (options: Partial<Parameters<Kit["service"]>[0]>) => ({
+    services: [k.service({ frontends: [k.at("NodePort", node)], backends: [], ...options })],
+  });
+  const balanced = (options: Partial<Parameters<Kit["service"]>[0]> = {}) => ({
+    services: [
+      k.service({
+        frontends: [k.at("LoadBalancer", loadBalancer), k.at("NodePort", node)],
+        backends: [here],
+        sourceRanges: [all.prefix],
+        ...options,
+      }),
+    ],
+  });
+  const step = (packet: PacketStep["packet"], rest: Partial<PacketStep>): PacketStep => ({
+    at: "from_outside",
+    on: ext0,
+    packet,
+    verdict: "stack",
+    ...rest,
+  });
+  const toNode = fromClient(k, node, nodePort);
+  const podAsks = (vip = loadBalancer, port = servicePort) =>
+    k.packet(fromPod(pod0), local0, vip, k.first(clientPort, port));
+  return [
+    {
+      name: "refuses a NodePort without any endpoint (KP-14)",
+      given: nodePortOf({}),
+      steps: [
+        step(toNode, {
+          verdict: "redirect",
+          answer: refusal(k, nodePort, node[k.family]),
+          reason: "REFUSED_NO_ENDPOINT",
+        }),
+      ],
+    },
+    {
+      name: "refuses a ClusterIP without any endpoint, asked by a pod (KP-14, PF-43)",
+      given: { services: [k.service({ frontends: [k.at("ClusterIP", clusterIp)], backends: [] })] },
+      steps: [
+        step(podAsks(clusterIp), {
+          at: "from_pod",
+          on: pod0,
+          verdict: "redirect",
+          answer: {
+            "eth.to": podMac(pod0),
+            "ip.dst": local0[k.family],
+            ...(k.protocol === "tcp" ? { "tcp.flags": "RA" } : { "icmp.checksum": "ok" }),
+          },
+          reason: "REFUSED_NO_ENDPOINT",
+        }),
+      ],
+    },
+    {
+      name: "drops under externalTrafficPolicy Local what has endpoints elsewhere only (KP-14)",
+      given: nodePortOf({ ...local, backends: [k.backend(remote0)] }),
+      steps: [step(toNode, { verdict: "drop", reason: "DROPPED_NO_LOCAL_ENDPOINT" })],
+    },
+    {
+      name: "refuses under externalTrafficPolicy Local what has no endpoint anywhere (KP-14)",
+      given: nodePortOf({ ...local }),
+      steps: [
+        step(toNode, {
+          verdict: "redirect",
+          answer: refusal(k, nodePort, node[k.family]),
+          reason: "REFUSED_NO_ENDPOINT",
+        }),
+      ],
+    },
+    {
+      name: "uses only the node's own endpoints under externalTrafficPolicy Local (KP-13)",
+      given: nodePortOf({ ...local, backends: [k.backend(remote0), here] }),
+      steps: fastConversation(k, node, nodePort, local0, pod0),
+    },
+    {
+      name: "leads a pod to any endpoint although the policy is Local (KP-14)",
+      given: balanced({
+        ...local,
+        backends: [k.backend(remote0)],
+        sourceRanges: [k.family === "v4" ? "10.0.0.0/8" : "fd00::/16"],
+      }),
+      steps: [
+        step(podAsks(), {
+          at: "from_pod",
+          on: pod0,
+          verdict: "redirect",
+          expect: {
+            ...podAsks(),
+            ethernet: toNode2,
+            destination: remote0[k.family],
+            ttl: 63,
+            transport: k.first(clientPort, targetPort),
+          },
+          reason: "NEW_FLOW",
+        }),
+      ],
+    },
+    {
+      name: "lets in whom the source ranges name (KP-24)",
+      given: balanced(),
+      steps: fastConversation(k, loadBalancer, servicePort, local0, pod0),
+    },
+    {
+      name: "drops and counts whom the source ranges leave out (KP-24)",
+      given: balanced(),
+      steps: [
+        step(k.packet(fromRouter, client2, loadBalancer, k.first(clientPort, servicePort)), {
+          verdict: "drop",
+          reason: "DROPPED_SOURCE_RANGE",
+        }),
+      ],
+    },
+    {
+      name: "holds pods to the source ranges too (KP-24)",
+      given: balanced(),
+      steps: [
+        step(podAsks(), {
+          at: "from_pod",
+          on: pod0,
+          verdict: "drop",
+          reason: "DROPPED_SOURCE_RANGE",
+        }),
+      ],
+    },
+    {
+      name: "does not hold a NodePort to the source ranges (KP-24)",
+      given: balanced(),
+      steps: [
+        step(k.packet(fromRouter, client2, node, k.first(clientPort, nodePort)), {
+          verdict: "redirect",
+          expect: {
+            ...k.packet(toPod(pod0), client2, local0, k.first(clientPort, targetPort)),
+            ttl: 63,
+          },
+          reason: "NEW_FLOW",
+        }),
+      ],
+    },
+    {
+      name: "drops by source range before it says that there is no endpoint (KP-14, KP-24)",
+      given: balanced({ backends: [] }),
+      steps: [
+        step(k.packet(fromRouter, client2, loadBalancer, k.first(clientPort, servicePort)), {
+          verdict: "drop",
+          reason: "DROPPED_SOURCE_RANGE",
+        }),
+      ],
+    },
+    {
+      name: "refuses a port of a Service's address that nobody serves (KP-31, PF-30)",
+      given: { services: [], unserved: [unserved[k.family]] },
+      steps: [
+        step(fromClient(k, unserved, 81), {
+          verdict: "redirect",
+          answer: refusal(k, 81, unserved[k.family]),
+          reason: "REFUSED_NO_SERVICE",
+        }),
+      ],
+    },
+    {
+      name: "never refuses an address of the node itself (PF-30)",
+      given: { services: [], unserved: [node[k.family], otherNodeAddress[k.family]] },
+      steps: [
+        step(fromClient(k, node, 22), { expect: "same" }),
+        step(fromClient(k, node, nodePort), { expect: "same" }),
+        step(k.packet(into(ext1, node2Mac), remote0, otherNodeAddress, k.first(clientPort, 81)), {
+          on: ext1,
+          expect: "same",
+        }),
+      ],
+    },
+    {
+      name: "answers NodePorts only at the addresses chosen for them (KP-26)",
+      given: nodePortOf({ backends: [here] }),
+      steps: [step(fromClient(k, otherNodeAddress, nodePort), { expect: "same" })],
+    },
+    {
+      name: "does not take another protocol's frontend for its own (KP-33)",
+      given: {
+        services: [
+          {
+            protocol: k.protocol === "tcp" ? "udp" : "tcp",
+            frontends: [k.at("NodePort", node), k.at("ExternalIP", externalIp)],
+            backends: [here],
+          },
+        ],
+      },
+      steps: [
+        step(toNode, { expect: "same" }),
+        step(fromClient(k, externalIp, servicePort), { expect: "same" }),
+      ],
+    },
+    {
+      name: "keeps a client with its backend from any port of its own (KP-28, PF-31)",
+      given: nodePortOf({
+        backends: [here, k.backend(local1, { local: true })],
+        affinitySeconds: 60,
+      }),
+      steps: [
+        step(toNode, {
+          verdict: "redirect",
+          expect: ({ first }) => affine(k, first.destination, clientPort),
+          reason: "NEW_FLOW",
+        }),
+        ...[1, 2, 3, 4, 5, 6].map(
+          (more) => (seen: { first: { destination: Uint8Array } }) =>
+            step(fromClient(k, node, nodePort, clientPort + more), {
+              verdict: "redirect",
+              expect: affine(k, seen.first.destination, clientPort + more),
+              reason: "NEW_FLOW" as const,
+            }),
+        ),
+      ],
+    },
+    {
+      name: "picks by Maglev the same backend for the same flow, whatever was forgotten (B8)",
+      given: nodePortOf({
+        backends: [here, k.backend(local1, { local: true })],
+        maglev: [0, 1, 1, 0, 1, 0, 0],
+      }),
+      steps: [
+        step(toNode, {
+          verdict: "redirect",
+          expect: ({ first }) => affine(k, first.destination, clientPort),
+          reason: "NEW_FLOW",
+        }),
+        ...[1, 2, 3, 4].flatMap(() => [
+          { forget: true } as const,
+          (seen: { first: { destination: Uint8Array } }) =>
+            step(toNode, {
+              verdict: "redirect",
+              expect: affine(k, seen.first.destination, clientPort),
+              reason: "NEW_FLOW" as const,
+            }),
+        ]),
+      ],
+    },
+  ];
+}
+
+/** The client's packet at whichever of the two pods it first got to. */
+function affine(k: Kit, destination: Uint8Array, sourcePort: number) {
+  const isFirst = destination.at(-1) === 5;
+  const arrived = fromClient(k, isFirst ? local0 : local1, targetPort, sourcePort);
+  const device = isFirst ? pod0 : { ...pod0, mac: "02:00:00:00:00:22" };
+  return { ...arrived, ethernet: toPod(device), ttl: 63 };
+}

@@ -1,0 +1,112 @@
+import { ipText, macText } from "../packet/address.ts";
+import { encode } from "../packet/encode.ts";
+import { fieldsOf } from "../packet/fields.ts";
+import { ACK, FIN, type Network, RST, SYN, TCP, type Tuple, u32 } from "./headers.ts";
+import { isNodeAddress } from "./services.ts";
+
+/** What is wrong with an answer; undefined: nothing. */
+export type Judge = (answer: Uint8Array) => string | undefined;
+
+interface Question {
+  readonly frame: Uint8Array;
+  readonly ip: Network;
+  readonly tuple: Tuple;
+  readonly tcpFlags: number;
+}
+
+const free = new Set(["ip.ttl", "ip.tos", "ip.id", "ip.flags", "tcp.window"]);
+
+/** The reset of RFC 9293 3.10.7.1 to a segment without ACK. */
+export function reset({ frame, ip, tuple, tcpFlags }: Question): Judge {
+  const headerLength = 4 * ((frame[ip.transportAt + 12] ?? 0) >> 4);
+  const phantom = (tcpFlags & SYN ? 1 : 0) + (tcpFlags & FIN ? 1 : 0);
+  const length = ip.end - ip.transportAt - headerLength + phantom;
+  const expected = encode({
+    ethernet: {
+      source: macText(frame.subarray(0, 6)),
+      destination: macText(frame.subarray(6, 12)),
+    },
+    source: ipText(tuple.destination),
+    destination: ipText(tuple.source),
+    transport: {
+      kind: "tcp",
+      sourcePort: tuple.destinationPort,
+      destinationPort: tuple.sourcePort,
+      flags: "RA",
+      seq: 0,
+      ack: (u32(frame, ip.transportAt + 4) + length) >>> 0,
+    },
+  });
+  const want = fieldsOf(expected);
+  return (answer) => {
+    const have = fieldsOf(answer);
+    if (Number(have.get("ip.ttl")) < 32) return "the reset would not get far";
+    const names = [...want.keys(), ...have.keys()].filter((name) => !free.has(name));
+    const wrong = names.find((name) => want.get(name) !== have.get(name));
+    return wrong && `reset: ${wrong} is ${have.get(wrong)}, not ${want.get(wrong)}`;
+  };
+}
+
+/** Whether any answer may be sent at all: RFC 1122 3.2.2, RFC 4443 2.4 (e), RFC 9293 3.10.7.1. */
+export function mayAnswer({ frame, tuple, tcpFlags, ip }: Question): boolean {
+  const [first = 0] = tuple.source;
+  const odd = ip.isIp6
+    ? first === 0xff || tuple.source.every((byte, i) => byte === 0 || i === 15)
+    : first === 0 || first === 127 || first >= 224;
+  const isReset = tuple.protocol === TCP && (tcpFlags & RST) !== 0;
+  return !odd && !isReset && ((frame[0] ?? 0) & 1) === 0;
+}
+
+export const isOpening = (tcpFlags: number): boolean => (tcpFlags & (SYN | ACK)) === SYN;
+
+export interface IcmpWanted {
+  readonly type: number;
+  readonly code: number;
+  /** The four bytes after the checksum. */
+  readonly rest: number;
+}
+
+export const portUnreachable = (isIp6: boolean): IcmpWanted =>
+  isIp6 ? { type: 1, code: 4, rest: 0 } : { type: 3, code: 3, rest: 0 };
+
+export const tooBig = (isIp6: boolean, mtu: number): IcmpWanted =>
+  isIp6 ? { type: 2, code: 0, rest: mtu } : { type: 3, code: 4, rest: mtu };
+
+/** An ICMP error to the sender that quotes the packet as it came (RFC 792, RFC 1812 4.3.2, RFC 4443). */
+export function icmpError(
+  { frame, ip }: Pick<Question, "frame" | "ip">,
+  wanted: IcmpWanted,
+): Judge {
+  const original = frame.subarray(ip.at, ip.end);
+  const limit = ip.isIp6 ? 1280 : 576;
+  const least = Math.min(original.length, ip.transportAt - ip.at + 8);
+  return (answer) => {
+    const fields = fieldsOf(answer);
+    const is = (name: string, value: string | number) =>
+      fields.get(name) === String(value)
+        ? undefined
+        : `${name} is ${fields.get(name)}, not ${value}`;
+    const at = 14 + (ip.isIp6 ? 48 : 28);
+    const quoted = answer.subarray(at);
+    const source = fields.get("ip.src") ?? "";
+    const ours = source === ipText(ip.destination) || isOwnText(source, answer, ip.isIp6);
+    return (
+      is("eth.to", macText(frame.subarray(6, 12))) ??
+      is("eth.from", macText(frame.subarray(0, 6))) ??
+      is("ip.dst", ipText(ip.source)) ??
+      is("icmp.type", wanted.type) ??
+      is("icmp.code", wanted.code) ??
+      is("icmp.rest", wanted.rest) ??
+      is("icmp.checksum", "ok") ??
+      (ip.isIp6 ? undefined : is("ip.checksum", "ok")) ??
+      (ours ? undefined : `comes from ${source}`) ??
+      (fields.has("padding") ? "bytes behind the packet" : undefined) ??
+      (answer.length - 14 > limit ? `${answer.length - 14} bytes, above ${limit}` : undefined) ??
+      (quoted.length < least ? `quotes ${quoted.length} bytes of ${least}` : undefined) ??
+      (quoted.every((byte, i) => byte === original[i]) ? undefined : "quotes another packet")
+    );
+  };
+}
+
+const isOwnText = (_text: string, answer: Uint8Array, isIp6: boolean): boolean =>
+  isNodeAddress(isIp6 ? answer.subarray(22, 38) : answer.subarray(26, 30));
