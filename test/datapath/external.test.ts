@@ -23,7 +23,7 @@ describe("an external address that is asked for on the node itself", () => {
   let local: ServiceSpec;
 
   beforeAll(async () => {
-    served = await ServedNode.start();
+    served = await ServedNode.start({ flags: ["--nodeport-addresses=primary,localhost"] });
     client = await served.node.makePod("client");
     const b = await served.network.makeNode("b");
     const away = await b.makePod("far");

@@ -20,7 +20,7 @@ describe("when the backend of a UDP socket goes", () => {
   let service: ServiceSpec;
 
   beforeAll(async () => {
-    served = await ServedNode.start();
+    served = await ServedNode.start({ flags: ["--nodeport-addresses=primary,localhost"] });
     other = await ServedNode.start({ network: served.network });
     one = await served.backend("one", { tcp: [8080], udp: [8080] });
     two = await served.backend("two", { tcp: [8080], udp: [8080] });
@@ -182,10 +182,8 @@ describe("when the backend of a UDP socket goes", () => {
 
   it("one stays at a NodePort's pod that is no longer this node's, and one at the ClusterIP goes (KP-10, KP-14, PF-21)", async () => {
     const nodePort = 30_040;
-    const [atHand, elsewhere] = [served.node.name, "elsewhere"].map((nodeName) => ({
-      pod: one,
-      nodeName,
-    })) as [EndpointSpec, EndpointSpec];
+    const atHand = { pod: one, nodeName: served.node.name };
+    const elsewhere = { pod: one, nodeName: "elsewhere" };
     const policies: ServiceSpec = {
       ...service,
       name: "policies",
@@ -204,7 +202,7 @@ describe("when the backend of a UDP socket goes", () => {
     expect(await byNodePort.request()).toMatchObject({ backend: "one" });
     const before = await destroyed();
     await served.publish(
-      { ...policies, endpoints: [elsewhere, { pod: two, nodeName: atHand.nodeName ?? "" }] },
+      { ...policies, endpoints: [elsewhere, { pod: two, nodeName: served.node.name }] },
       [{ pod: two }],
     );
     await expect(byClusterIP.receive()).rejects.toMatchObject(gone);

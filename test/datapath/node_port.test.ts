@@ -1,8 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { NodeAddressFlag } from "../../bpf/build/layout.ts";
 import type { TestPod } from "../harness/pod.ts";
 import { ask, tally } from "./ask.ts";
-import { addressKey } from "./by_hand.ts";
 import { tcp, udp } from "./manifests.ts";
 import { serveOnNode } from "./serve_on_node.ts";
 import { ServedNode } from "./served_node.ts";
@@ -17,7 +15,7 @@ describe("a NodePort that is asked for on the node itself", () => {
   let near: TestPod;
 
   beforeAll(async () => {
-    served = await ServedNode.start();
+    served = await ServedNode.start({ flags: ["--nodeport-addresses=primary,localhost"] });
     client = await served.node.makePod("client");
     near = await served.backend("near", { tcp: [8080], udp: [8080] });
     await served.publish({
@@ -125,23 +123,23 @@ describe("a NodePort that is asked for on the node itself", () => {
     expect(await ask(served.node, "udp", other.ip6, nodePort)).toBe("ECONNREFUSED");
   });
 
-  it("answers only at the addresses that it was given (KP-26)", async () => {
-    const { node } = served;
-    using addresses = served.map("node_addresses");
-    const flags = (value: number) => new Uint8Array(Uint32Array.of(value).buffer);
-    const both = NodeAddressFlag.ADDRESS_LOCAL | NodeAddressFlag.ADDRESS_NODE_PORT;
-    for (const address of [node.ip4, "127.0.0.1"]) {
-      addresses.update(addressKey(address), flags(NodeAddressFlag.ADDRESS_LOCAL));
+  it("answers at the node's primary addresses alone where nothing else is set (KP-26)", async () => {
+    await using plain = await ServedNode.start({ network: served.network });
+    const { node } = plain;
+    const pod = await plain.backend("plain", { tcp: [8080] });
+    await plain.publish({
+      name: "web",
+      ...vip,
+      ports: [{ ...tcp(80, 8080), nodePort }],
+      endpoints: [{ pod }],
+    });
+    const gateways = [node.podCidr4.replace("0/24", "1"), node.podCidr6.replace("/64", "1")];
+    for (const address of ["127.0.0.1", "::1", "0.0.0.0", "::", ...gateways]) {
+      expect(await ask(node, "tcp", address, nodePort)).toBe("ECONNREFUSED");
     }
-    for (const from of [node, client]) {
-      expect(await ask(from, "tcp", node.ip4, nodePort)).toBe("ECONNREFUSED");
-      expect(await ask(from, "tcp", "127.0.0.1", nodePort)).toBe("ECONNREFUSED");
-      expect(await ask(from, "tcp", node.ip6, nodePort)).toMatchObject({ backend: "near" });
+    for (const address of [node.ip4, node.ip6]) {
+      expect(await ask(node, "tcp", address, nodePort)).toMatchObject({ backend: "plain" });
     }
-    for (const address of [node.ip4, "127.0.0.1"]) {
-      addresses.update(addressKey(address), flags(both));
-    }
-    expect(await ask(node, "tcp", "127.0.0.1", nodePort)).toMatchObject({ backend: "near" });
   });
 
   it("counts as a connection of its Service (PF-48)", async () => {

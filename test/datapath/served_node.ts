@@ -9,7 +9,6 @@ import { Network } from "../harness/network.ts";
 import type { TestNode } from "../harness/node.ts";
 import type { ServerPorts, TestPod } from "../harness/pod.ts";
 import { until } from "../harness/until.ts";
-import { addExternalFrontends, tellNetwork } from "./by_hand.ts";
 import {
   type EndpointSpec,
   familiesOf,
@@ -58,9 +57,7 @@ export class ServedNode implements AsyncDisposable {
       const node = await ground.makeNode(`node-${ground.nodes.length + 1}`);
       const folder = await mkdtemp(join(tmpdir(), `${ownPrefix}manifests-`));
       const agent = await TestAgent.start({ node, source: { folder }, ...options });
-      const served = new ServedNode(node, agent, folder, ground, network === undefined);
-      tellNetwork(served);
-      return served;
+      return new ServedNode(node, agent, folder, ground, network === undefined);
     } catch (error) {
       if (network === undefined) await ground[Symbol.asyncDispose]();
       throw error;
@@ -84,7 +81,6 @@ export class ServedNode implements AsyncDisposable {
       deadlineMs: publishMs,
       describe: () => `${spec.name} to be published; the agent said: ${this.agent.log}`,
     });
-    await addExternalFrontends(this, spec);
   }
 
   async remove(name: string): Promise<void> {
@@ -148,11 +144,27 @@ function matches(
   const slice = spec.internalTrafficPolicy === "Local" ? report.local : report.cluster;
   return (
     report.affinityTimeoutSeconds === (spec.affinitySeconds ?? 0) &&
-    report.frontends.some(({ address }) => address === spec[key]) &&
+    isSame(report.frontends.map(textOf), frontendsOf(spec, port, report.family).map(textOf)) &&
     slice.every((each) => each.port === port.targetPort) &&
-    slice
-      .map(({ address }) => address)
-      .sort()
-      .join() === wanted.sort().join()
+    isSame(
+      slice.map(({ address }) => address),
+      wanted,
+    )
   );
 }
+
+function frontendsOf(spec: ServiceSpec, { port, nodePort }: PortSpec, family: "IPv4" | "IPv6") {
+  const { ip4, ip6, externalIPs = [], loadBalancerIPs = [] } = spec;
+  const v6 = family === "IPv6";
+  const clusterIP = v6 ? ip6 : ip4;
+  const addresses = [clusterIP ?? [], externalIPs, loadBalancerIPs].flat();
+  const own = addresses.filter((address) => address.includes(":") === v6);
+  const any = { address: v6 ? "::" : "0.0.0.0", port: nodePort ?? 0 };
+  return [...own.map((address) => ({ address, port })), ...(nodePort === undefined ? [] : [any])];
+}
+
+const textOf = ({ address, port }: { readonly address: string; readonly port: number }): string =>
+  `${address} ${port}`;
+
+const isSame = (these: readonly string[], those: readonly string[]): boolean =>
+  these.toSorted().join() === those.toSorted().join();

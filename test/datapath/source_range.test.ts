@@ -20,7 +20,7 @@ describe("a load balancer's address with source ranges, asked for on the node it
   let onNode: Sockets;
 
   beforeAll(async () => {
-    served = await ServedNode.start();
+    served = await ServedNode.start({ flags: ["--nodeport-addresses=primary,localhost"] });
     const { node } = served;
     client = await node.makePod("client");
     inPod = await Sockets.start(client);
@@ -121,15 +121,26 @@ describe("a load balancer's address with source ranges, asked for on the node it
     });
   });
 
-  it("leaves a pod's socket without an address to the packet path (KP-24)", async () => {
-    const before = await stats("for-nobody", "udp-80", "IPv4");
-    const socket = await inPod.connected("udp", forNobody.ip4, 80);
-    expect(await socket.peer()).toBe(`${forNobody.ip4}:80`);
-    const unconnected = await inPod.open("udp", 4);
-    await unconnected.sendTo(forNobody.ip4, 80);
-    expect(await stats("for-nobody", "udp-80", "IPv4")).toEqual(before);
-    await socket.close();
-    await unconnected.close();
+  it("leaves a pod's socket that is not bound to the packet path, which sees its address (KP-24, PF-43)", async () => {
+    for (const at of [forPods, forNobody]) {
+      for (const vip of [at.ip4, at.ip6]) {
+        const [name, answer] = at === forPods ? ["for-pods", "one"] : ["for-nobody", undefined];
+        const family = vip === at.ip4 ? "IPv4" : "IPv6";
+        const before = await stats(name ?? "", "udp-80", family);
+        const socket = await inPod.connected("udp", vip, 80);
+        await socket.send();
+        if (answer === undefined) {
+          await expect(socket.receive(200)).rejects.toMatchObject({ errno: "ETIMEDOUT" });
+        } else {
+          expect(await socket.receive()).toMatchObject({ backend: answer });
+        }
+        await socket.close();
+        const after = await stats(name ?? "", "udp-80", family);
+        expect(after.datagrams).toBe(before.datagrams);
+        expect(after.denied).toBe(before.denied + (answer === undefined ? 1 : 0));
+        expect(after.requestPackets).toBe(before.requestPackets + (answer === undefined ? 0 : 1));
+      }
+    }
   });
 
   it("forgets what its socket was connected to before (KP-24)", async () => {
