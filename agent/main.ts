@@ -13,6 +13,8 @@ process.exitCode = await runCli({
   readFile: (path) => readFileSync(path, "utf8"),
   fetchDebug,
   readPinned: async (pinPath) => (await import("./datapath/pinned.ts")).readPinned(pinPath),
+  listFlows: async (pinPath, query) =>
+    (await import("./flow_pinned.ts")).listPinnedFlows(pinPath, query),
   runAgent: async (config) => (await import("./run.ts")).runAgent(config),
   cleanup: async (pinPath) => {
     const { removePinned } = await import("./datapath/remove.ts");

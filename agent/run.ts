@@ -9,6 +9,7 @@ import { setNodeFacts } from "./datapath/node_settings.ts";
 import { type Datapath, openDatapath } from "./datapath/open.ts";
 import { StaleSocketHunt } from "./datapath/stale_socket_hunt.ts";
 import { destroyStaleSockets } from "./datapath/stale_sockets.ts";
+import { startFlows } from "./flows.ts";
 import { LatencyWindow } from "./latency.ts";
 import { createLog, type Log } from "./log.ts";
 import { keptSizes, mapSizes } from "./map_sizes.ts";
@@ -83,7 +84,7 @@ async function startAgent(config: AgentConfig, log: Log): Promise<() => Promise<
     parts.loop.stop();
     parts.hunt?.stop();
     parts.nodeWatch.close();
-    await Promise.all([observers.close(), debug.close()]);
+    await Promise.all([observers.close(), debug.close(), parts.flows.stop()]);
     datapath.close();
   };
 }
@@ -113,6 +114,7 @@ async function partsOf(
     latency: new LatencyWindow(),
     hunt: huntOf(datapath, log),
     nodeWatch: new NodeWatch(config, datapath, log.child({ part: "network" })),
+    flows: startFlows(datapath, config, log.child({ part: "flows" })),
     startedAt: new Date(),
   };
 }

@@ -2,8 +2,10 @@ import { kernelVersion } from "libbpf-ts";
 import { version } from "./assets.ts";
 import type { AgentConfig } from "./config/settings.ts";
 import type { Datapath } from "./datapath/open.ts";
+import { readPacketCounts } from "./datapath/packet_counts.ts";
 import { readServices, readTraffic } from "./datapath/read.ts";
 import type { StaleSocketHunt } from "./datapath/stale_socket_hunt.ts";
+import type { Flows } from "./flows.ts";
 import type { LatencyWindow } from "./latency.ts";
 import type { NodeWatch } from "./node_watch.ts";
 import type { Loop } from "./reconcile/loop.ts";
@@ -22,6 +24,7 @@ export interface Parts {
   readonly latency: LatencyWindow;
   readonly hunt: StaleSocketHunt | undefined;
   readonly nodeWatch: NodeWatch;
+  readonly flows: Flows;
   readonly startedAt: Date;
 }
 
@@ -64,14 +67,20 @@ function statusOf(parts: Parts): AgentStatus {
   };
 }
 
-function datapathStatus({ config, cgroupPath, datapath, reconciler }: Parts) {
+function datapathStatus({ config, cgroupPath, datapath, reconciler, flows }: Parts) {
   const usage = Object.entries(reconciler.usage);
+  const devices = datapath.devices.report();
   return {
     pinPath: config.pinPath,
     cgroupPath,
     programs: datapath.programs(),
-    devices: datapath.devices.report(),
+    devices,
     features: datapath.features,
+    flows: flows.status(),
+    packets: readPacketCounts(
+      datapath.packetCounts,
+      (index) => devices.find((device) => device.index === index)?.name,
+    ),
     maps: usage.map(([name, { entries, capacity }]) => ({
       name,
       entries,

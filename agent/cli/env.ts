@@ -1,4 +1,5 @@
 import type { AgentConfig } from "../config/settings.ts";
+import type { FlowListing, FlowQuery } from "../datapath/flow_list.ts";
 import type { ServiceReport } from "../datapath/report.ts";
 
 /** Everything outside the process that a command touches. */
@@ -14,6 +15,8 @@ export interface CliEnv {
   readonly fetchDebug: (socketPath: string, path: string) => Promise<DebugReply>;
   /** Every Service port that the pinned maps hold. */
   readonly readPinned: (pinPath: string) => Promise<readonly ServiceReport[]>;
+  /** The flows that the pinned maps hold. */
+  readonly listFlows: (pinPath: string, query: FlowQuery) => Promise<FlowListing>;
   /** Runs the agent until it is told to stop, and gives its exit code. */
   readonly runAgent: (config: AgentConfig) => Promise<number>;
   /** Detaches the programs and removes the pins. */

@@ -11,6 +11,7 @@ import {
 import { cleanup } from "./cleanup.ts";
 import type { CommandInput } from "./command.ts";
 import type { CliEnv } from "./env.ts";
+import { type FlowListOptions, flowList } from "./flow_list.ts";
 import { type OutputFormat, outputFormats } from "./output.ts";
 import { serviceGet } from "./service_get.ts";
 import { serviceList } from "./service_list.ts";
@@ -68,6 +69,18 @@ export function createProgram(env: CliEnv, finish: (exitCode: number) => void): 
     .argument("<NAMESPACE/NAME>", "the Service")
     .action(async (reference: string, _, command: Command) =>
       finish(await serviceGet(commandInput(env, command), reference)),
+    );
+  const flow = program
+    .command("flow")
+    .description("show what is translated per packet")
+    .helpCommand(false);
+  reader(flow, "list", "list flows: which client got which backend, and how their packets go")
+    .option("--service <NAMESPACE/NAME>", "of this Service only")
+    .option("--client <IP>", "of this client only")
+    .option("--backend <IP>", "to this backend only")
+    .option("--limit <N>", "the latest N only", "100")
+    .action(async (options: FlowListOptions, command: Command) =>
+      finish(await flowList(commandInput(env, command), options)),
     );
   reader(program, "cleanup", "detach the programs and remove the maps of this pin path")
     .option("--force", "even while an agent answers")

@@ -1,4 +1,5 @@
 import type { AgentStatus } from "../serve/dump.ts";
+import { duration } from "./duration.ts";
 import { fields, table } from "./table.ts";
 
 /** An agent's status for people: the whole first, then a table for each kind of part. */
@@ -98,21 +99,4 @@ function micro(microseconds: number): string {
 
 function yesNo(it: boolean): string {
   return it ? "yes" : "no";
-}
-
-/** `1d2h`, `1h2m`, `2m5s`, `5s` */
-function duration(seconds: number): string {
-  const whole = Math.floor(seconds);
-  const units = [
-    [Math.floor(whole / 86_400), "d"],
-    [Math.floor(whole / 3_600) % 24, "h"],
-    [Math.floor(whole / 60) % 60, "m"],
-    [whole % 60, "s"],
-  ] as const;
-  const first = units.findIndex(([count]) => count > 0);
-  if (first < 0) return "0s";
-  return units
-    .slice(first, first + 2)
-    .map(([count, unit]) => `${count}${unit}`)
-    .join("");
 }

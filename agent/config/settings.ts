@@ -10,6 +10,7 @@ import {
   parseSocketPath,
   parseSource,
 } from "./parse.ts";
+import { parseDuration } from "./parse_duration.ts";
 import {
   parseBoolean,
   parseDevices,
@@ -40,6 +41,16 @@ const entries = (fallback: number, help: string) => ({
   parse: parseEntries,
   fallback: () => `${fallback}`,
 });
+
+/** How long a flow is kept after its last packet; undefined: as the node's sysctl or kernel says. */
+const timeout = (help: string, sysctl: string, fallback: string) =>
+  setting<number | undefined>({
+    placeholder: "TIME",
+    help,
+    parse: parseDuration,
+    fallback: () => undefined,
+    fallbackHelp: `net.netfilter.nf_conntrack_${sysctl}, else ${fallback}`,
+  });
 
 /** Every setting of the agent, in the order of the help text. */
 export const settings = {
@@ -145,6 +156,24 @@ export const settings = {
     parse: parseMaglevTableSize,
     fallback: () => "16381",
   }),
+  tcpOpeningTimeout: timeout(
+    "how long a TCP flow without an answer is kept after its last packet",
+    "tcp_timeout_syn_sent",
+    "2m",
+  ),
+  tcpEstablishedTimeout: timeout(
+    "the same of an established TCP flow",
+    "tcp_timeout_established",
+    "24h",
+  ),
+  tcpClosingTimeout: timeout(
+    "the same of one that one side has closed",
+    "tcp_timeout_fin_wait",
+    "2m",
+  ),
+  tcpClosedTimeout: timeout("the same of one that is closed or reset", "tcp_timeout_close", "10s"),
+  udpTimeout: timeout("the same of a UDP flow without an answer", "udp_timeout", "30s"),
+  udpStreamTimeout: timeout("the same of an answered UDP flow", "udp_timeout_stream", "2m"),
   logLevel: setting({
     placeholder: "error|warn|info|debug",
     help: "least severe level to log",

@@ -1,3 +1,4 @@
+import type { FlowsReport } from "./flow_report.ts";
 import type { FlowStateName } from "./flow_state.ts";
 import { type FlowSweep, noneExpired } from "./flow_sweep.ts";
 
@@ -5,13 +6,11 @@ const INTERVAL_MS = 5_000;
 /** At most this share of the time is spent sweeping, however large the table is. */
 const SHARE = 0.01;
 
-export interface FlowUsage {
-  /** Flows that the last sweep left; 0 before the first one. */
-  readonly flows: number;
-  /** Since the start, by the state in which they ended. */
-  readonly expired: Readonly<Record<FlowStateName, number>>;
-  readonly lastSweepSeconds: number;
-}
+/** What is known of the flows from sweeping them. */
+export type FlowUsage = Pick<FlowsReport, "inUse" | "expired" | "lastSweepSeconds">;
+
+/** Before the first sweep, and where the kernel cannot sweep. */
+export const unswept: FlowUsage = { inUse: null, expired: noneExpired, lastSweepSeconds: null };
 
 /** Sweeps now and then, one sweep at a time, the first one at once. */
 export class FlowCollector {
@@ -22,8 +21,8 @@ export class FlowCollector {
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> = Promise.resolve();
   #isStopped = false;
-  #flows = 0;
-  #lastSweepMs = 0;
+  #inUse: number | null = null;
+  #lastSweepSeconds: number | null = null;
 
   constructor(
     sweep: () => Promise<FlowSweep>,
@@ -38,9 +37,9 @@ export class FlowCollector {
 
   usage(): FlowUsage {
     return {
-      flows: this.#flows,
+      inUse: this.#inUse,
       expired: { ...this.#expired },
-      lastSweepSeconds: this.#lastSweepMs / 1000,
+      lastSweepSeconds: this.#lastSweepSeconds,
     };
   }
 
@@ -54,21 +53,21 @@ export class FlowCollector {
   async #run(): Promise<void> {
     const startedAt = performance.now();
     try {
-      this.#take(await this.#sweep());
+      this.#take(await this.#sweep(), performance.now() - startedAt);
     } catch (error) {
       this.#failed(error);
     }
-    this.#lastSweepMs = performance.now() - startedAt;
     if (this.#isStopped) return;
-    const delay = Math.max(this.#intervalMs, this.#lastSweepMs / SHARE);
+    const delay = Math.max(this.#intervalMs, (performance.now() - startedAt) / SHARE);
     this.#timer = setTimeout(() => {
       this.#running = this.#run();
     }, delay).unref();
   }
 
   /** A flow of which one direction has been evicted is one all the same. */
-  #take({ requests, replies, expired }: FlowSweep): void {
-    this.#flows = Math.max(requests, replies);
+  #take({ requests, replies, expired }: FlowSweep, tookMs: number): void {
+    this.#inUse = Math.max(requests, replies);
+    this.#lastSweepSeconds = tookMs / 1000;
     for (const state of Object.keys(expired) as FlowStateName[]) {
       this.#expired[state] += expired[state];
     }

@@ -33,6 +33,11 @@ export function writeSnatPorts(settings: SettingsArray, { first, last }: PortRan
   }
 }
 
+export const snatPortsOf = (settings: SettingsArray): PortRange => ({
+  first: settings.snatPortFirst(0),
+  last: settings.snatPortLast(0),
+});
+
 /** Never less than asked for. */
 export const ticksOf = (seconds: number): number =>
   Math.min(Math.ceil(seconds / TICK_SECONDS), MOST_TICKS);

@@ -1,4 +1,4 @@
-import { attachIter, type BpfLink, type LoadedObject } from "libbpf-ts";
+import { attachIter, type BpfLink, type BpfMap, type LoadedObject } from "libbpf-ts";
 import { attachAll, readPrograms } from "./attach.ts";
 import { deviceHooksOf, type OpenedPrograms, openDevicePrograms } from "./device_open.ts";
 import type { DevicePrograms } from "./device_programs.ts";
@@ -35,6 +35,8 @@ export interface Datapath {
   readonly devices: Devices;
   /** Undefined where the kernel refuses them. */
   readonly devicePrograms: DevicePrograms | undefined;
+  /** See `readPacketCounts`. */
+  readonly packetCounts: BpfMap;
   programs(): ProgramReport[];
   /** What the kernel charges for a map, in bytes. */
   memoryBytes(map: string): number;
@@ -88,6 +90,7 @@ function datapathOf(
     node,
     devices: new Devices(packets.programs, deviceHooksOf(pins), node, pins),
     devicePrograms: packets.programs,
+    packetCounts: object.map("packet_counts"),
     programs: () => readPrograms(pins, cgroupPath),
     memoryBytes: (map) => object.map(map).memoryBytes,
     capacity: (map) => object.map(map).info.maxEntries,

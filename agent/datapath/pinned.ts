@@ -9,9 +9,16 @@ import type { ServiceReport } from "./report.ts";
 
 /**
  * Every Service port that the maps pinned there hold, whether or not an agent runs.
+ * @throws {DatapathError} as `withPinned`.
+ */
+export const readPinned = (pinPath: string): ServiceReport[] =>
+  withPinned(pinPath, (map) => readServices(kernelMaps(map), kernelStats(map("service_stats"))));
+
+/**
+ * What `read` makes of the maps pinned there, each by its name; they are closed afterwards.
  * @throws {DatapathError} "bpffs" where nothing is pinned, "layout" where it is another version's.
  */
-export function readPinned(pinPath: string): ServiceReport[] {
+export function withPinned<T>(pinPath: string, read: (map: (name: string) => BpfMap) => T): T {
   const pins = pinsAt(pinPath);
   if (!existsSync(pins.map("agent_state"))) {
     throw new DatapathError(
@@ -29,7 +36,7 @@ export function readPinned(pinPath: string): ServiceReport[] {
     return known;
   };
   try {
-    return readServices(kernelMaps(map), kernelStats(map("service_stats")));
+    return read(map);
   } finally {
     for (const opened of open.values()) opened.close();
   }

@@ -1,4 +1,6 @@
 import type { DeviceReport } from "../datapath/device_report.ts";
+import type { FlowsReport } from "../datapath/flow_report.ts";
+import type { PacketCountReport } from "../datapath/packet_counts.ts";
 import type {
   FeatureReport,
   MapReport,
@@ -50,6 +52,9 @@ export interface DatapathStatus {
   /** What the per-packet programs are attached to; by interface index. */
   readonly devices: readonly DeviceReport[];
   readonly features: readonly FeatureReport[];
+  readonly flows: FlowsReport;
+  /** What became of packets, beside the translated ones of established flows. */
+  readonly packets: readonly PacketCountReport[];
   readonly maps: readonly MapReport[];
 }
 
