@@ -1,4 +1,3 @@
-import { attachedPrograms } from "libbpf-ts";
 import type { AgentConfig } from "./config/settings.ts";
 import { NodeAddressTable } from "./datapath/node_address_table.ts";
 import { setPrimary } from "./datapath/node_settings.ts";
@@ -32,7 +31,7 @@ export class NodeWatch {
     this.#log = log;
     this.#watch = new NetworkWatch({
       settings: config,
-      hasForeignEgress,
+      foreignAt: (ifindex, filters) => datapath.devices.foreignAt(ifindex, filters),
       onChange: (network) => this.#apply(network),
       onProblem: (problem) => {
         this.#watchProblem = problem;
@@ -101,14 +100,5 @@ export class NodeWatch {
     }
     for (const [line, tell] of lines) if (!this.#told.has(line)) tell();
     this.#told = new Set(lines.keys());
-  }
-}
-
-/** Nothing of ours runs there. Kernels without TCX, and devices that go meanwhile, have none. */
-function hasForeignEgress(ifindex: number): boolean {
-  try {
-    return attachedPrograms(ifindex, "tcx_egress").length > 0;
-  } catch {
-    return false;
   }
 }

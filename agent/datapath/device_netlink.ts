@@ -6,7 +6,7 @@ import { devicePrograms } from "./device_programs.ts";
 import type { Pins } from "./pins.ts";
 
 /** Ours alone; others mostly use the lowest priorities, which the kernel runs first. */
-const PRIORITY = 0x736c;
+export const FILTER_PRIORITY = 0x736c;
 const HANDLE = 0x5c1ce;
 
 /**
@@ -31,7 +31,7 @@ function attach(hook: DeviceHook, program: BpfProgram, mark: string): void {
       "attach",
       "attach programs",
       `interface ${hook.ifindex}`,
-      `a filter that is not ours stands at priority ${PRIORITY} of its ${place.direction}: "tc filter show" shows it; have its owner remove it`,
+      `a filter that is not ours stands at priority ${FILTER_PRIORITY} of its ${place.direction}: "tc filter show" shows it; have its owner remove it`,
     );
   }
   mkdirSync(mark, { recursive: true, mode: 0o700 });
@@ -41,7 +41,7 @@ function attach(hook: DeviceHook, program: BpfProgram, mark: string): void {
 const placeOf = ({ program, ifindex }: DeviceHook): TcPlace => ({
   ifindex,
   direction: devicePrograms[program],
-  priority: PRIORITY,
+  priority: FILTER_PRIORITY,
   handle: HANDLE,
 });
 

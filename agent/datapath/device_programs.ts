@@ -22,6 +22,8 @@ const ETHERNET_HEADER = 14;
 export class DevicePrograms {
   readonly object: LoadedObject;
   readonly features: readonly FeatureReport[];
+  /** The kernel's numbers of all that are loaded. */
+  readonly ids = new Set<number>();
   readonly #objectPath: string;
   readonly #pins: Pins;
   #headless: LoadedObject | undefined;
@@ -35,6 +37,7 @@ export class DevicePrograms {
     this.features = features;
     this.#objectPath = objectPath;
     this.#pins = pins;
+    this.#note(object);
   }
 
   /** @throws {DatapathError} "kernel" where the kernel refuses the form without a header. */
@@ -52,6 +55,12 @@ export class DevicePrograms {
   #loadHeadless(): LoadedObject {
     const shared = { objectPath: this.#objectPath, pins: this.#pins, sizes: {}, pinsMaps: false };
     const globals = { mac_header: 0 };
-    return load({ ...shared, parts: [], globals, without: [EXPIRED_FLOWS] }).object;
+    const { object } = load({ ...shared, parts: [], globals, without: [EXPIRED_FLOWS] });
+    this.#note(object);
+    return object;
+  }
+
+  #note({ programs }: LoadedObject): void {
+    for (const { info } of programs.values()) this.ids.add(info.id);
   }
 }

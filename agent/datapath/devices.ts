@@ -1,7 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
 import { type Device, type PacketCountKey, Reason } from "../../bpf/build/layout.ts";
+import type { Filter } from "../network/filter.ts";
 import type { NodeDevice } from "../network/state.ts";
+import type { ForeignPrograms } from "../network/surroundings.ts";
 import { deviceEntry } from "./device_entry.ts";
+import { foreignOfNetlink, foreignOfTcx } from "./device_foreign.ts";
 import {
   allHooks,
   type DeviceHook,
@@ -73,6 +76,14 @@ export class Devices {
     for (const device of portsFirst(devices)) {
       if (!this.#stands(device)) this.#serve(device, device);
     }
+  }
+
+  /** See `ForeignPrograms`. */
+  foreignAt(ifindex: number, filters: readonly Filter[]): ForeignPrograms {
+    const own = this.#programs?.ids ?? new Set();
+    return this.#hooks.kind === "tcx"
+      ? foreignOfTcx(ifindex, own, filters)
+      : foreignOfNetlink(filters);
   }
 
   report(): readonly DeviceReport[] {

@@ -11,7 +11,7 @@ export function classify(around: Surroundings, settings: NetworkSettings): NodeN
   const facts = factsByDevice(around);
   const stack = whyStack(settings.fastPath, around.netfilter);
   const attached = facts.flatMap((each) => deviceOf(each, around, settings, stack) ?? []);
-  const bridges = stack === undefined ? bridgesOf(facts, attached) : [];
+  const bridges = stack === undefined ? bridgesOf(facts, attached, around, settings) : [];
   const primary = primaryOf(around);
   return {
     devices: [...attached, ...bridges].toSorted((a, b) => a.index - b.index),
@@ -22,7 +22,7 @@ export function classify(around: Surroundings, settings: NetworkSettings): NodeN
 
 function deviceOf(
   facts: DeviceFacts,
-  { foreignEgress }: Surroundings,
+  { foreign }: Surroundings,
   settings: NetworkSettings,
   stack: string | undefined,
 ): NodeDevice | undefined {
@@ -30,7 +30,7 @@ function deviceOf(
   if (judged === undefined) return undefined;
   const { path, reason } =
     stack === undefined
-      ? pathOf(facts, judged.role, foreignEgress)
+      ? pathOf(facts, judged.role, foreign.get(facts.link.index), settings.fastPath)
       : ({ path: "stack", reason: stack } as const);
   return {
     ...describe(facts),
@@ -43,10 +43,17 @@ function deviceOf(
 
 /**
  * Routes to pods behind a bridge lead to the bridge. It may be sent to where each of its ports is a
- * pod's, so that every reply meets a program of ours.
+ * pod's, so that every reply meets a program of ours, and where a reply misses nobody else's.
  */
-function bridgesOf(facts: readonly DeviceFacts[], attached: readonly NodeDevice[]): NodeDevice[] {
-  const pods = new Set(attached.filter(({ role }) => role === "pod").map(({ index }) => index));
+function bridgesOf(
+  facts: readonly DeviceFacts[],
+  attached: readonly NodeDevice[],
+  { foreign }: Surroundings,
+  { fastPath }: NetworkSettings,
+): NodeDevice[] {
+  const mayRedirect = ({ role, index }: NodeDevice): boolean =>
+    role === "pod" && (fastPath === "on" || foreign.get(index)?.ingress !== true);
+  const pods = new Set(attached.filter(mayRedirect).map(({ index }) => index));
   const taken = new Set(attached.map(({ index }) => index));
   const portsOf = Map.groupBy(facts, ({ link }) => link.master);
   return facts.flatMap((bridge) => {

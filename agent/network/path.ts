@@ -1,7 +1,7 @@
 import type { NetfilterRules } from "./netfilter_rules.ts";
 import type { FastPath } from "./settings.ts";
 import type { DeviceRole, PacketPath } from "./state.ts";
-import type { DeviceFacts } from "./surroundings.ts";
+import type { DeviceFacts, ForeignPrograms } from "./surroundings.ts";
 
 export interface JudgedPath {
   readonly path: PacketPath;
@@ -20,23 +20,34 @@ export function whyStack(fastPath: FastPath, netfilter: NetfilterRules): string 
   return `hands to the stack: ${what}; --fast-path on skips them`;
 }
 
-/** Of a device that packets may be sent to without the stack. */
+const SKIPS = "skips the stack";
+
+/** Of a device in a node whose packets may skip the stack. */
 export function pathOf(
-  { link, routes }: DeviceFacts,
+  facts: DeviceFacts,
   role: DeviceRole,
-  foreignEgress: ReadonlySet<number>,
+  foreign: ForeignPrograms | undefined,
+  fastPath: FastPath,
 ): JudgedPath {
-  if (role === "external")
-    return { path: "neighbour", reason: "skips the stack: no netfilter rule would be missed" };
-  if (routes.length === 0) return { path: "stack", reason: "no route leads to it" };
-  if (foreignEgress.has(link.index)) {
-    return {
-      path: "neighbour",
-      reason: "skips the stack; another TC program at its egress still runs",
-    };
+  if (foreign?.ingress === true && fastPath !== "on") {
+    const reason =
+      "hands to the stack: another TC program runs after ours at its ingress; --fast-path on skips it";
+    return { path: "stack", reason };
+  }
+  if (role === "pod") return podPath(facts, foreign?.egress === true);
+  return { path: "neighbour", reason: `${SKIPS}: no netfilter rule would be missed` };
+}
+
+function podPath({ link, routes }: DeviceFacts, hasForeignEgress: boolean): JudgedPath {
+  if (routes.length === 0) {
+    const reason = link.master === undefined ? "no route leads to it" : "reached by its bridge";
+    return { path: "stack", reason };
+  }
+  if (hasForeignEgress) {
+    return { path: "neighbour", reason: `${SKIPS}; another TC program at its egress still runs` };
   }
   if (link.qdisc !== undefined && link.qdisc !== "noqueue") {
-    return { path: "neighbour", reason: `skips the stack; its queue (${link.qdisc}) still shapes` };
+    return { path: "neighbour", reason: `${SKIPS}; its queue (${link.qdisc}) still shapes` };
   }
-  return { path: "peer", reason: "goes straight into the pod" };
+  return { path: "peer", reason: `${SKIPS} and goes straight into the pod` };
 }

@@ -9,10 +9,17 @@ export interface Surroundings {
   readonly addresses: readonly InterfaceAddress[];
   readonly routes: readonly Route[];
   readonly netfilter: NetfilterRules;
-  /** Indices of devices at whose egress a TC program of somebody else runs. */
-  readonly foreignEgress: ReadonlySet<number>;
+  /** By index, for devices where any matter. */
+  readonly foreign: ReadonlyMap<number, ForeignPrograms>;
   /** Of the Node object, internal ones first; canonical text. */
   readonly nodeAddresses: readonly string[];
+}
+
+/** Whether TC programs or filters of somebody else run at a device. */
+export interface ForeignPrograms {
+  /** After ours, which a packet that ours sends on would miss. */
+  readonly ingress: boolean;
+  readonly egress: boolean;
 }
 
 /** The same by device, for whoever asks often. */
