@@ -1,4 +1,4 @@
-/** `1d2h`, `1h2m`, `2m5s`, `5s` */
+/** `1d2h`, `1h2m`, `2m5s`, `2m`, `5s` */
 export function duration(seconds: number): string {
   const whole = Math.floor(seconds);
   const units = [
@@ -11,6 +11,7 @@ export function duration(seconds: number): string {
   if (first < 0) return "0s";
   return units
     .slice(first, first + 2)
+    .filter(([count]) => count > 0)
     .map(([count, unit]) => `${count}${unit}`)
     .join("");
 }

@@ -1,5 +1,6 @@
 import type { AgentStatus } from "../serve/dump.ts";
 import { duration } from "./duration.ts";
+import { flowFields, packetRows, packetTitles } from "./flow_status.ts";
 import { fields, table } from "./table.ts";
 
 /** An agent's status for people: the whole first, then a table for each kind of part. */
@@ -33,6 +34,7 @@ function overview({ version, node, kernelRelease, uptimeSeconds, ...rest }: Agen
       `${frontends} frontends, ${services} services, ${slots} slots, ${backends} backends, ${names} names`,
     ],
     ["Stale sockets", `${sync.staleSocketsDestroyed} destroyed`],
+    ...flowFields(datapath.flows),
   ]);
 }
 
@@ -67,6 +69,7 @@ function parts({ source, datapath, failures, problems }: AgentStatus): readonly 
       ["FEATURE", "STATE", "REASON"],
       datapath.features.map((it) => [it.name, it.state, it.reason]),
     ),
+    part(packetTitles, packetRows(datapath.packets)),
     part(
       ["MAP", "ENTRIES", "CAPACITY", "FULL", "MEMORY"],
       datapath.maps.map(({ name, entries, capacity, memoryBytes }) => [

@@ -30,6 +30,13 @@ const perResource = (read: (resource: Resource) => number) => ({
 
 type Resource = AgentStatus["source"]["resources"][number];
 
+/** At most one sample for each of the reasons and each device that the agent serves. */
+const perPacketCount = (field: "packets" | "bytes") => ({
+  labels: ["device", "reason"],
+  read: (({ datapath }) =>
+    datapath.packets.map((it) => [{ device: it.device, reason: it.reason }, it[field]])) as Read,
+});
+
 /** Every metric that is read from the status on a scrape. */
 const statusMetrics: readonly StatusMetric[] = [
   {
@@ -86,6 +93,44 @@ const statusMetrics: readonly StatusMetric[] = [
     name: "sluice_map_memory_bytes",
     help: "Kernel memory of the map",
     ...perMap("memoryBytes"),
+  },
+  {
+    kind: "gauge",
+    name: "sluice_flows",
+    help: "Flows translated per packet that are remembered, as of the last sweep",
+    ...one(({ datapath }) => datapath.flows.inUse ?? 0),
+  },
+  {
+    kind: "gauge",
+    name: "sluice_flows_max",
+    help: "Flows that can be remembered; beyond it those go that were used least recently",
+    ...one(({ datapath }) => datapath.flows.capacity),
+  },
+  {
+    kind: "counter",
+    name: "sluice_flows_expired_total",
+    help: "Flows ended because they were idle for longer than their state is kept; 6 states",
+    labels: ["state"],
+    read: ({ datapath }) =>
+      Object.entries(datapath.flows.expired).map(([state, count]) => [{ state }, count]),
+  },
+  {
+    kind: "gauge",
+    name: "sluice_flow_sweep_seconds",
+    help: "Time that the last sweep over the flows took, off the agent's main thread",
+    ...one(({ datapath }) => datapath.flows.lastSweepSeconds ?? 0),
+  },
+  {
+    kind: "counter",
+    name: "sluice_packets_total",
+    help: "Packets by what became of them, without the translated ones of established flows; at most 17 reasons for each served device",
+    ...perPacketCount("packets"),
+  },
+  {
+    kind: "counter",
+    name: "sluice_packet_bytes_total",
+    help: "Bytes of the packets that sluice_packets_total counts",
+    ...perPacketCount("bytes"),
   },
   {
     kind: "counter",

@@ -134,7 +134,7 @@ describe("sluice service get", () => {
     const { out } = await run("service get shop/web", {
       fetchDebug: async () => ({ status: 200, body }),
     });
-    expect(out.split("\n").slice(7, -1)).toEqual([
+    expect(out.split("\n").slice(8, -1)).toEqual([
       "ENDPOINT        SELECTED FOR   STATE   NODE    INDEX",
       "10.1.0.5:8080   cluster        ready   this    3",
       "10.1.1.9:8080   cluster        ready   other   4",
@@ -190,6 +190,10 @@ describe("sluice status", () => {
     Latency:        p50 80 µs, p99 400 µs, max 900 µs
     Written:        51 frontends, 52 services, 53 slots, 54 backends, 55 names
     Stale sockets:  61 destroyed
+    Flows:          32 in use, room for 65536, swept in 37 ms
+    Expired:        33 opening, 34 closing, 35 closed, 36 stream
+    Flow timeouts:  TCP opening 2m, established 1d, closing 1m59s, closed 10s, UDP 30s, answered 1m58s
+    SNAT ports:     61000-65535
 
     RESOURCE         SYNCED   OBJECTS   LISTS   LAST EVENT                 ERROR
     services         yes      21        3       2026-01-02T04:06:00.000Z
@@ -206,6 +210,10 @@ describe("sluice status", () => {
     FEATURE       STATE   REASON
     refusal       on      kernel 5.18 or later
     ring buffer   off     kernel before 5.8
+
+    PACKETS            DEVICE   COUNT   BYTES
+    new flow           eth0     38      3900
+    dropped no route   eth0     39      4000
 
     MAP        ENTRIES   CAPACITY   FULL   MEMORY
     services   31        16384      0.2%   640 KiB

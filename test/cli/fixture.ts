@@ -1,7 +1,7 @@
 import type { CliEnv, DebugReply } from "../../agent/cli/env.ts";
 import { AgentUnreachable } from "../../agent/cli/error.ts";
 import { runCli } from "../../agent/cli/main.ts";
-import { services, status, web4, web6 } from "../serve/fixture.ts";
+import { flows, services, status, web4, web6 } from "../serve/fixture.ts";
 
 export interface Run {
   readonly code: number;
@@ -43,6 +43,10 @@ export async function run(command: string, given: Partial<CliEnv> = {}): Promise
     readPinned: async (path) => {
       calls.push(`read pins ${path}`);
       return services;
+    },
+    listFlows: async (path, query) => {
+      calls.push(`list flows ${path} ${JSON.stringify(query)}`);
+      return { flows, matched: flows.length };
     },
     runAgent: async () => 0,
     cleanup: async (path) => {

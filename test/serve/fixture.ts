@@ -1,3 +1,4 @@
+import type { FlowReport } from "../../agent/datapath/flow_report.ts";
 import type { BackendReport, ServiceReport, StatsReport } from "../../agent/datapath/report.ts";
 import type { AgentStatus, AgentView } from "../../agent/serve/dump.ts";
 
@@ -62,6 +63,25 @@ export const status: AgentStatus = {
     features: [
       { name: "refusal", state: "on", reason: "kernel 5.18 or later" },
       { name: "ring buffer", state: "off", reason: "kernel before 5.8" },
+    ],
+    flows: {
+      inUse: 32,
+      capacity: 65_536,
+      expired: { opening: 33, established: 0, closing: 34, closed: 35, unreplied: 0, stream: 36 },
+      lastSweepSeconds: 0.037,
+      timeoutSeconds: {
+        tcpOpening: 120,
+        tcpEstablished: 86_400,
+        tcpClosing: 119,
+        tcpClosed: 10,
+        udp: 30,
+        udpStream: 118,
+      },
+      snatPorts: { first: 61_000, last: 65_535 },
+    },
+    packets: [
+      { device: "eth0", reason: "new_flow", packets: 38, bytes: 3_900 },
+      { device: "eth0", reason: "dropped_no_route", packets: 39, bytes: 4_000 },
     ],
     maps: [{ name: "services", entries: 31, capacity: 16384, memoryBytes: 655360 }],
   },
@@ -184,3 +204,36 @@ export const view = (current: () => AgentStatus = () => status): AgentView => ({
     services.filter((it) => it.namespace === namespace && it.name === name),
   traffic: () => services,
 });
+
+export const flows: readonly FlowReport[] = [
+  {
+    protocol: "TCP",
+    client: { address: "198.51.100.7", port: 40_001 },
+    frontend: { address: "192.0.2.1", port: 30_080 },
+    backend: { address: "10.1.1.9", port: 8080 },
+    masquerade: { address: "10.0.0.1", port: 61_001 },
+    service: {
+      namespace: "shop",
+      name: "web",
+      portName: "http",
+      algorithm: "maglev",
+      affinityTimeoutSeconds: 10_800,
+    },
+    state: "established",
+    idleSeconds: 3,
+    requestPath: { kind: "neighbour", device: "eth1" },
+    replyPath: { kind: "peer", device: "veth7" },
+  },
+  {
+    protocol: "UDP",
+    client: { address: "2001:db8::7", port: 40_002 },
+    frontend: { address: "2001:db8:1::1", port: 53 },
+    backend: { address: "fd00:10:244::5", port: 5353 },
+    masquerade: null,
+    service: null,
+    state: "unreplied",
+    idleSeconds: 75,
+    requestPath: { kind: "stack", device: null },
+    replyPath: null,
+  },
+];

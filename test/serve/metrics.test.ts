@@ -17,6 +17,8 @@ const samplesOf = (text: string) =>
       }),
   );
 
+const expired = { opening: 0, established: 0, closing: 0, closed: 0, unreplied: 0, stream: 0 };
+
 const quiet: AgentStatus = {
   ...status,
   version: "1.2.2",
@@ -24,6 +26,8 @@ const quiet: AgentStatus = {
     ...status.datapath,
     programs: [{ name: "connect4", attached: false }],
     features: [{ name: "refusal", state: "off", reason: "" }],
+    flows: { ...status.datapath.flows, inUse: null, capacity: 1, lastSweepSeconds: null, expired },
+    packets: [],
     maps: [{ name: "services", entries: 0, capacity: 1, memoryBytes: 2 }],
   },
   source: {
@@ -78,6 +82,14 @@ const statusRows: [string, number | undefined, number][] = [
   ['sluice_objects{kind="backends"}', 0, 43],
   ['sluice_program_attached{program="connect4"}', 0, 1],
   ['sluice_feature_enabled{feature="refusal"}', 0, 1],
+  ["sluice_flows", 0, 32],
+  ["sluice_flows_max", 1, 65_536],
+  ['sluice_flows_expired_total{state="opening"}', 0, 33],
+  ['sluice_flows_expired_total{state="stream"}', 0, 36],
+  ["sluice_flow_sweep_seconds", 0, 0.037],
+  ['sluice_packets_total{device="eth0",reason="new_flow"}', undefined, 38],
+  ['sluice_packets_total{device="eth0",reason="dropped_no_route"}', undefined, 39],
+  ['sluice_packet_bytes_total{device="eth0",reason="dropped_no_route"}', undefined, 4_000],
   ['sluice_map_entries{map="services"}', 0, 31],
   ['sluice_map_capacity{map="services"}', 1, 16384],
   ['sluice_map_memory_bytes{map="services"}', 2, 655360],

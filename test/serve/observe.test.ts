@@ -27,6 +27,10 @@ const web: SourceEvent = {
     internalTrafficPolicy: "Cluster",
     externalTrafficPolicy: "Cluster",
     affinityTimeoutSeconds: 0,
+    loadBalancerSourceRanges: [],
+    healthCheckNodePort: 0,
+    algorithm: "random",
+    weights: new Map(),
   },
 };
 
