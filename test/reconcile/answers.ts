@@ -31,7 +31,7 @@ export interface State {
   readonly answers: ReadonlyMap<string, Answer>;
   /** By Service port, every endpoint that a slice of it may hold, whatever its policy. */
   readonly endpoints: ReadonlyMap<string, ReadonlySet<string>>;
-  /** Addresses whose unserved ports refuse. */
+  /** Addresses with a frontend, whose unserved ports refuse. */
   readonly guarded: ReadonlySet<string>;
 }
 
@@ -127,12 +127,13 @@ function endpointsOf(twin: Twin): ReadonlyMap<string, ReadonlySet<string>> {
   return endpoints;
 }
 
-const guardedBy = (twin: Twin): ReadonlySet<string> =>
-  new Set(
-    Array.from(twin.frontends.entries(), ([key]) => key)
-      .filter(isGuard)
-      .map(({ address }) => addressText(address, 0)),
-  );
+function guardedBy(twin: Twin): ReadonlySet<string> {
+  const keys = Array.from(twin.frontends.entries(), ([key]) => key);
+  const addresses = (some: readonly FrontendKey[]) =>
+    new Set(some.map(({ address }) => addressText(address, 0)));
+  const answering = addresses(keys.filter((key) => !isGuard(key)));
+  return addresses(keys.filter(isGuard)).intersection(answering);
+}
 
 /**
  * What is wrong with the maps in between two states: a frontend that stood before and stands after

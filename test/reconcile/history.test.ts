@@ -5,10 +5,16 @@ import { seededFaults } from "../../agent/datapath/twin_faults.ts";
 import { Reconciler } from "../../agent/reconcile/reconciler.ts";
 import { dumpMaps } from "./dump.ts";
 import { histories } from "./history.ts";
-import { HistoryRunner } from "./history_runner.ts";
+import { HistoryRunner, maglevTableSize } from "./history_runner.ts";
 
-const ample: TwinCapacity = { services: 16, backends: 256, slots: 512, frontends: 32 };
-const scarce: TwinCapacity = { services: 3, backends: 16, slots: 32, frontends: 4 };
+const ample: TwinCapacity = { services: 16, backends: 256, slots: 2048, frontends: 64 };
+const scarce: TwinCapacity = {
+  services: 3,
+  backends: 16,
+  slots: 32,
+  frontends: 6,
+  sourceRanges: 3,
+};
 
 describe.each([
   { name: "ample maps", capacity: ample, share: 0 },
@@ -32,6 +38,7 @@ describe.each([
           backends: { entries: 0, capacity: capacity.backends },
           slots: { entries: 0, capacity: capacity.slots },
           frontends: { entries: 0, capacity: capacity.frontends },
+          source_ranges: { entries: 0, capacity: capacity.sourceRanges ?? 64 },
         });
       }),
       { numRuns: 60 },
@@ -42,7 +49,7 @@ describe.each([
 /** What the maps hold when the same is applied to empty ones. */
 async function freshDump({ desired }: HistoryRunner): Promise<string> {
   const twin = new Twin(ample);
-  const adopting = Reconciler.adopt(twin);
+  const adopting = Reconciler.adopt(twin, { maglevTableSize });
   twin.elapse();
   (await adopting).apply([...desired.values()]);
   return dumpMaps(twin);

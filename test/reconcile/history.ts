@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { portKey } from "../../agent/compile/key.ts";
-import type { DesiredService } from "../../agent/compile/records.ts";
+import type { DesiredService, Frontend } from "../../agent/compile/records.ts";
 
 /** One thing that happens to an agent. */
 export type Event =
@@ -17,6 +17,11 @@ export type Event =
 
 const SERVICES = 5;
 const ADDRESSES = 7;
+const NODE_PORTS = 3;
+const EXTERNALS = 3;
+
+/** Of the four clients of `answers.ts`, they tell the first two from the others and from each other. */
+const RANGES = ["192.0.2.0/24", "192.0.2.128/25", "198.51.100.0/24"] as const;
 
 /**
  * Histories of a few Services over a few addresses. The second octet of a backend's address is the
@@ -61,16 +66,19 @@ function services(): fc.Arbitrary<DesiredService> {
       inLocal: fc.nat(0x1ff),
       terminating: fc.nat(0x1ff),
       internalLocal: fc.boolean(),
+      externalLocal: fc.boolean(),
       affinityTimeoutSeconds: fc.constantFrom(0, 10_800),
+      nodePort: optional(fc.nat(NODE_PORTS - 1)),
+      external: optional(fc.nat(EXTERNALS - 1)),
+      externalKind: fc.constantFrom("ExternalIP" as const, "LoadBalancer" as const),
+      sourceRanges: optional(fc.subarray([...RANGES])),
+      weights: fc.constantFrom([1], [1], [1, 2], [3, 1, 2]),
+      algorithm: fc.constantFrom("random" as const, "random" as const, "maglev" as const),
     })
-    .map(({ service, addresses, inCluster, inLocal, terminating, ...settings }) => ({
+    .map(({ service, inCluster, inLocal, terminating, weights, ...rest }) => ({
       id: idOf(service),
       port: 80,
-      frontends: addresses.map((last) => ({
-        kind: "ClusterIP" as const,
-        address: `10.96.0.${last}`,
-        port: 80,
-      })),
+      frontends: frontendsOf(rest),
       backends: Array.from({ length: 9 }, (_, bit) => ({
         address: `10.${service}.0.${bit}`,
         port: 8080,
@@ -80,13 +88,36 @@ function services(): fc.Arbitrary<DesiredService> {
         ready: !has(terminating, bit),
         serving: true,
         terminating: has(terminating, bit),
-        weight: 1,
+        weight: weights[bit % weights.length] ?? 1,
       })).filter((backend) => backend.inCluster || backend.inLocal),
-      externalLocal: false,
-      algorithm: "random" as const,
-      sourceRanges: undefined,
-      ...settings,
+      affinityTimeoutSeconds: rest.affinityTimeoutSeconds,
+      internalLocal: rest.internalLocal,
+      externalLocal: rest.externalLocal,
+      algorithm: rest.algorithm,
+      sourceRanges: rest.sourceRanges,
     }));
+}
+
+function optional<T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> {
+  return fc.option(arbitrary, { nil: undefined, freq: 1 });
+}
+
+/** Addresses are shared by several Services at times, and ports of them by one only. */
+function frontendsOf(given: {
+  readonly addresses: readonly number[];
+  readonly nodePort: number | undefined;
+  readonly external: number | undefined;
+  readonly externalKind: "ExternalIP" | "LoadBalancer";
+}): readonly Frontend[] {
+  const { addresses, nodePort, external, externalKind: kind } = given;
+  const frontends: Frontend[] = addresses.map((last) => ({
+    kind: "ClusterIP",
+    address: `10.96.0.${last}`,
+    port: 80,
+  }));
+  if (external !== undefined) frontends.push({ kind, address: `192.0.2.${external}`, port: 80 });
+  if (nodePort === undefined) return frontends;
+  return [...frontends, { kind: "NodePort", address: "0.0.0.0", port: 30_000 + nodePort }];
 }
 
 function has(mask: number, bit: number): boolean {

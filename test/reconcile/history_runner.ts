@@ -1,13 +1,25 @@
 import { portKey } from "../../agent/compile/key.ts";
 import type { DesiredService } from "../../agent/compile/records.ts";
 import { type FaultPlan, type Lookup, Twin, type TwinCapacity } from "../../agent/datapath/twin.ts";
-import { frontendTexts } from "../../agent/reconcile/frontend_text.ts";
+import { textOfFrontend } from "../../agent/reconcile/frontend_text.ts";
 import { Reconciler } from "../../agent/reconcile/reconciler.ts";
-import { type Answer, answersOf, faultsBetween, type State, stateOf, unnamed } from "./answers.ts";
+import {
+  type Answer,
+  answersOf,
+  asksOf,
+  clients,
+  faultsBetween,
+  type State,
+  stateOf,
+  unnamed,
+} from "./answers.ts";
 import type { Event } from "./history.ts";
 import { observedMaps } from "./observed.ts";
 
 class Killed extends Error {}
+
+/** A prime that is small, so that slots are few. */
+export const maglevTableSize = 13;
 
 interface Reader {
   readonly finish: () => Lookup;
@@ -90,13 +102,11 @@ export class HistoryRunner {
   /** A new agent on the same maps; the old one is gone with all that it knew. */
   async #start(): Promise<void> {
     const observed = observedMaps(this.twin, () => this.#beforeWrite());
-    const adopting = Reconciler.adopt({
-      ...observed,
-      gracePeriod: () => {
-        this.#epoch++;
-        return this.twin.gracePeriod();
-      },
-    });
+    const gracePeriod = () => {
+      this.#epoch++;
+      return this.twin.gracePeriod();
+    };
+    const adopting = Reconciler.adopt({ ...observed, gracePeriod }, { maglevTableSize });
     await this.#elapse();
     this.#reconciler = await adopting;
     if (this.#reconciler.findings.some(({ target }) => !mayStand(target))) {
@@ -127,12 +137,15 @@ export class HistoryRunner {
   /** Acts while every write is preceded by a look at all frontends. */
   #watched(changed: ReadonlyMap<string, DesiredService>, act: () => unknown): void {
     const state = stateOf(this.twin);
-    const before = { ...state, answers: new Map(state.answers) };
+    const before = { ...state, answers: new Map(state.answers), guarded: new Set(state.guarded) };
     const after = wantedState(this.desired);
     const moved = ([frontend, { owner }]: readonly [string, Answer]) =>
       after.answers.get(frontend)?.owner !== owner;
     if (!this.#roomy) {
       for (const answer of before.answers) if (moved(answer)) before.answers.delete(answer[0]);
+      const stays = (address: string) =>
+        [...before.answers.keys()].some((name) => name.startsWith(`${address}:`));
+      for (const address of before.guarded) if (!stays(address)) before.guarded.delete(address);
     }
     const inner = this.#beforeWrite;
     const look = () => {
@@ -159,13 +172,9 @@ export class HistoryRunner {
     const answers = answersOf(this.twin);
     for (const [key, service] of this.desired) {
       if (unfinished.includes(key)) continue;
-      const want = [...backendsOf(service)].sort();
-      for (const frontend of frontendTexts(service)) {
-        const { owner, backends } = answers.get(frontend) ?? { owner: "nobody", backends: [] };
-        const got = [...backends].sort();
-        if (owner !== key || got.join() !== want.join()) {
-          throw new Error(`${frontend} is ${owner}'s: ${got}; should be ${key}'s: ${want}`);
-        }
+      for (const [name, wanted] of wantedAnswers(service)) {
+        const [got, want] = [answers.get(name), wanted].map(textOfAnswer);
+        if (got !== want) throw new Error(`${name} of ${key} is ${got}; should be ${want}`);
       }
     }
   }
@@ -173,24 +182,63 @@ export class HistoryRunner {
   #read(pick: number): void {
     const { answers, endpoints } = stateOf(this.twin);
     const after = wantedState(this.desired).endpoints;
-    for (const [frontend, { owner }] of answers) {
-      if (owner === unnamed) continue;
-      const [address = "", port] = frontend.replace("/TCP", "").split(":");
-      const finish = this.twin.reader(address, Number(port), "TCP", (count) => pick % count);
+    for (const { name, begin } of asksOf(this.twin)) {
+      const { owner, admitted } = answers.get(name) ?? { owner: unnamed, admitted: [] };
+      const [address] = admitted;
+      if (owner === unnamed || address === undefined) continue;
+      const finish = begin((count) => pick % count, { address });
       const allowed = new Set([...(endpoints.get(owner) ?? []), ...(after.get(owner) ?? [])]);
       this.#readers.push({ finish, allowed, epoch: this.#epoch });
     }
   }
 }
 
+const textOfAnswer = (answer: Answer | undefined): string =>
+  answer === undefined
+    ? "nobody's"
+    : `${answer.owner}'s: ${[...answer.backends].sort()} for ${[...answer.admitted].sort()}`;
+
 /** What an agent that was killed may leave behind. */
 const mayStand = (target: string): boolean =>
-  target === "backends" || target.startsWith("services[") || target.startsWith("default/");
+  target === "backends" ||
+  target === "source_ranges" ||
+  target.startsWith("services[") ||
+  target.startsWith("default/");
 
-const backendsOf = ({ backends, internalLocal }: DesiredService): ReadonlySet<string> =>
+/** What each way to ask for the Service's frontends should meet. */
+function wantedAnswers(service: DesiredService): readonly (readonly [string, Answer])[] {
+  const owner = portKey(service.id);
+  return service.frontends.flatMap((frontend) => {
+    const { kind } = frontend;
+    const text = textOfFrontend(service.id, frontend);
+    const admitted = new Set(clients.filter((client) => isAdmitted(service, kind, client)));
+    const answer = (local: boolean): Answer => ({
+      owner,
+      backends: admitted.size === 0 ? new Set() : backendsOf(service, local),
+      admitted,
+    });
+    if (kind === "ClusterIP") return [[text, answer(service.internalLocal)]];
+    return [
+      [text, answer(false)],
+      [`${text} from outside`, answer(service.externalLocal)],
+    ];
+  });
+}
+
+/** The ranges of the histories are whole octets, but for one of the upper halves. */
+function isAdmitted({ sourceRanges }: DesiredService, kind: string, client: string): boolean {
+  if (kind !== "LoadBalancer" || sourceRanges === undefined) return true;
+  const net = client.slice(0, client.lastIndexOf("."));
+  const isUpper = Number(client.slice(net.length + 1)) >= 128;
+  return (
+    sourceRanges.includes(`${net}.0/24`) || (isUpper && sourceRanges.includes(`${net}.128/25`))
+  );
+}
+
+const backendsOf = ({ backends }: DesiredService, local: boolean): ReadonlySet<string> =>
   new Set(
     backends
-      .filter(({ inLocal, inCluster }) => (internalLocal ? inLocal : inCluster))
+      .filter(({ inLocal, inCluster }) => (local ? inLocal : inCluster))
       .map(({ address, port }) => `${address}:${port}`),
   );
 
@@ -198,15 +246,19 @@ const backendsOf = ({ backends, internalLocal }: DesiredService): ReadonlySet<st
 function wantedState(desired: ReadonlyMap<string, DesiredService>): State {
   const answers = new Map<string, Answer>();
   const endpoints = new Map<string, ReadonlySet<string>>();
+  const guarded = new Set<string>();
   const contended = new Set<string>();
   for (const [owner, service] of desired) {
     const all = service.backends.map(({ address, port }) => `${address}:${port}`);
     endpoints.set(owner, new Set(all));
-    for (const frontend of frontendTexts(service)) {
-      if (answers.has(frontend)) contended.add(frontend);
-      answers.set(frontend, { owner, backends: backendsOf(service) });
+    for (const [name, answer] of wantedAnswers(service)) {
+      if (answers.has(name)) contended.add(name);
+      answers.set(name, answer);
+    }
+    for (const { kind, address } of service.frontends) {
+      if (kind !== "NodePort") guarded.add(address);
     }
   }
-  for (const frontend of contended) answers.delete(frontend);
-  return { answers, endpoints };
+  for (const name of contended) answers.delete(name);
+  return { answers, endpoints, guarded };
 }
