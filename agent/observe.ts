@@ -52,7 +52,7 @@ export function observe(parts: Parts, view: AgentView, log: Log): Observers {
       programmed.flush((family, since) => metrics.record.programmed(family, (now - since) / 1000));
       metrics.record.caughtUp();
     }
-    told.report(report, loop.status(), parts.reconciler.writes);
+    told.report(report, () => loop.status(), parts.reconciler.writes);
   });
 
   return {
@@ -143,18 +143,23 @@ class TellOnce {
     this.#log = log;
   }
 
-  report(report: LoopReport, status: LoopStatus, writes: Writes): void {
-    const lines = new Map<string, string>();
-    for (const { key, message } of status.failures) lines.set(`${key}: ${message}`, key);
-    for (const { target, message } of status.problems) lines.set(`${target}: ${message}`, target);
-    for (const [line, target] of lines)
-      if (!this.#standing.has(line)) this.#log.warn(line, { target });
-    this.#standing = new Set(lines.keys());
-    if (status.ready && !this.#ready) {
+  report(report: LoopReport, status: () => LoopStatus, writes: Writes): void {
+    if (report.problemsChanged) this.#warn(status());
+    if (!this.#ready && status().ready) {
       this.#ready = true;
       this.#log.info("everything is published", { ...writes });
     } else if (report.published > 0) {
       this.#log.debug("published", { servicePorts: report.published, ...report.writes });
     }
+  }
+
+  #warn({ failures, problems }: LoopStatus): void {
+    const lines = new Map<string, string>();
+    for (const { key, message } of failures) lines.set(`${key}: ${message}`, key);
+    for (const { target, message } of problems) lines.set(`${target}: ${message}`, target);
+    for (const [line, target] of lines) {
+      if (!this.#standing.has(line)) this.#log.warn(line, { target });
+    }
+    this.#standing = new Set(lines.keys());
   }
 }

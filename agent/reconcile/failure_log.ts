@@ -11,9 +11,12 @@ export interface StandingFailure extends ServiceFailure {
 export class FailureLog {
   #standing: ReadonlyMap<string, StandingFailure> = new Map();
 
-  /** Takes what fails now; `retried` says that each of them was just tried once more. */
-  update(failures: readonly ServiceFailure[], now: number, retried: boolean): void {
-    if (failures.length === 0 && this.#standing.size === 0) return;
+  /**
+   * Takes what fails now; `retried` says that each of them was just tried once more. True: something
+   * else fails than before, or for another reason.
+   */
+  update(failures: readonly ServiceFailure[], now: number, retried: boolean): boolean {
+    if (failures.length === 0 && this.#standing.size === 0) return false;
     const before = this.#standing;
     this.#standing = new Map(
       failures.map((failure) => {
@@ -22,6 +25,8 @@ export class FailureLog {
         return [failure.key, { ...failure, since, retries: retries + again }];
       }),
     );
+    const isNew = ({ key, message }: ServiceFailure) => before.get(key)?.message !== message;
+    return this.#standing.size !== before.size || failures.some(isNew);
   }
 
   list(): readonly StandingFailure[] {

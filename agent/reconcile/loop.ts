@@ -1,7 +1,7 @@
 import { type CompileSettings, compileService } from "../compile/compile.ts";
 import { portKey } from "../compile/key.ts";
 import type { CompileProblem } from "../compile/problem.ts";
-import type { DesiredService } from "../compile/records.ts";
+import type { DesiredHealthCheck, DesiredService } from "../compile/records.ts";
 import type { SourceEvent } from "../model/event.ts";
 import { Store } from "../model/store.ts";
 import { Backoff, type BackoffLimits } from "./backoff.ts";
@@ -33,6 +33,10 @@ export interface LoopReport extends ApplyResult {
   readonly latenciesMicroseconds: readonly number[];
   /** Nothing is left to be published. */
   readonly caughtUp: boolean;
+  /** What `status` says of failures and problems is other than before. */
+  readonly problemsChanged: boolean;
+  /** What `healthChecks` gives is other than before. */
+  readonly healthChecksChanged: boolean;
 }
 
 export interface LoopStatus {
@@ -61,6 +65,9 @@ export class Loop {
   readonly #failures = new FailureLog();
   readonly #backoff: Backoff;
   readonly #problems = new Map<string, readonly CompileProblem[]>();
+  readonly #healthChecks = new Map<string, DesiredHealthCheck>();
+  /** Since the last report. */
+  readonly #changed = { problems: false, healthChecks: false };
   readonly #listeners = new Set<(report: LoopReport) => void>();
   /** Port keys seen in the first sync; undefined: it is over. */
   #wanted: Set<string> | undefined = new Set();
@@ -98,6 +105,11 @@ export class Loop {
     this.#stopped = true;
     this.#stopPatience?.();
     this.#backoff.reset();
+  }
+
+  /** What each healthCheckNodePort should answer, of all Services that have been compiled (KP-40). */
+  get healthChecks(): readonly DesiredHealthCheck[] {
+    return [...this.#healthChecks.values()];
   }
 
   status(): LoopStatus {
@@ -162,7 +174,7 @@ export class Loop {
   #settle(result: ApplyResult, batch: readonly DirtyService[], retried: boolean): void {
     const now = this.#scheduler.now();
     const { failures } = this.#reconciler;
-    this.#failures.update(failures, now, retried);
+    if (this.#failures.update(failures, now, retried)) this.#changed.problems = true;
     const isFresh = !retried && result.failures.some(({ code }) => code === "write");
     if (failures.length === 0 || isFresh) this.#backoff.reset();
     if (failures.length > 0) this.#backoff.plan();
@@ -170,18 +182,39 @@ export class Loop {
     const caughtUp = this.#dirty.size === 0 && result.waiting === 0;
     if (caughtUp) this.#lastPublishedAt = now;
     const latenciesMicroseconds = batch.map(({ since }) => (now - since) * 1000);
-    const report = { ...result, latenciesMicroseconds, caughtUp };
+    const { problems: problemsChanged, healthChecks: healthChecksChanged } = this.#changed;
+    this.#changed.problems = this.#changed.healthChecks = false;
+    const changes = { problemsChanged, healthChecksChanged };
+    const report = { ...result, latenciesMicroseconds, caughtUp, ...changes };
     for (const listener of this.#listeners) listener(report);
   }
 
   #compile(key: string): readonly DesiredService[] {
     const service = this.store.service(key);
     const node = { name: this.#settings.nodeName, zone: this.store.node?.zone };
-    this.#problems.delete(key);
-    if (service === undefined) return [];
     const slices = this.store.slicesOf(key);
-    const { services, problems } = compileService(service, slices, node, this.#settings);
+    const compiled = service && compileService(service, slices, node, this.#settings);
+    this.#noteProblems(key, compiled?.problems ?? []);
+    this.#noteHealthCheck(key, compiled?.healthCheck);
+    return compiled?.services ?? [];
+  }
+
+  #noteProblems(key: string, problems: readonly CompileProblem[]): void {
+    const before = this.#problems.get(key) ?? [];
+    const stands = ({ target, message }: CompileProblem, at: number) =>
+      before[at]?.target === target && before[at]?.message === message;
+    if (problems.length === before.length && problems.every(stands)) return;
+    this.#changed.problems = true;
     if (problems.length > 0) this.#problems.set(key, problems);
-    return services;
+    else this.#problems.delete(key);
+  }
+
+  #noteHealthCheck(key: string, check: DesiredHealthCheck | undefined): void {
+    const before = this.#healthChecks.get(key);
+    const same = before?.port === check?.port && before?.localEndpoints === check?.localEndpoints;
+    if (same) return;
+    this.#changed.healthChecks = true;
+    if (check !== undefined) this.#healthChecks.set(key, check);
+    else this.#healthChecks.delete(key);
   }
 }

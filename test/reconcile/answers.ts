@@ -129,10 +129,11 @@ function endpointsOf(twin: Twin): ReadonlyMap<string, ReadonlySet<string>> {
 
 function guardedBy(twin: Twin): ReadonlySet<string> {
   const keys = Array.from(twin.frontends.entries(), ([key]) => key);
-  const addresses = (some: readonly FrontendKey[]) =>
-    new Set(some.map(({ address }) => addressText(address, 0)));
-  const answering = addresses(keys.filter((key) => !isGuard(key)));
-  return addresses(keys.filter(isGuard)).intersection(answering);
+  const addressesOf = (some: readonly FrontendKey[]) =>
+    some.map(({ address }) => addressText(address, 0));
+  const answering = new Set(addressesOf(keys.filter((key) => !isGuard(key))));
+  const guarded = addressesOf(keys.filter(isGuard));
+  return new Set(guarded.filter((address) => answering.has(address)));
 }
 
 /**

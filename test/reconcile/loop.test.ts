@@ -32,14 +32,19 @@ const service = (name: string, address: string, rest: Partial<Service> = {}): So
   },
 });
 
-const slice = (serviceName: string, addresses: readonly string[], zone?: string): SourceEvent => {
+const slice = (
+  serviceName: string,
+  addresses: readonly string[],
+  zone?: string,
+  nodeName?: string,
+): SourceEvent => {
   const endpoints: EndpointSlice["endpoints"] = addresses.map((address, at) => ({
     address,
     ready: true,
     serving: true,
     terminating: false,
     weight: 1,
-    nodeName: undefined,
+    nodeName,
     zoneHints: zone === undefined ? undefined : [at === 0 ? zone : "elsewhere"],
     nodeHints: undefined,
   }));
@@ -188,9 +193,39 @@ describe("changes", () => {
     rig.handle([service("web", "10.96.0.1", { ports: sctp })]);
     await rig.settle();
     expect(rig.loop.status().problems.map(({ code }) => code)).toEqual(["sctp-unsupported"]);
+    rig.handle([service("shop", "10.96.0.2")]);
+    await rig.settle();
     rig.handle([service("web", "10.96.0.1")]);
     await rig.settle();
     expect(rig.loop.status().problems).toEqual([]);
+    expect(rig.reports.map(({ problemsChanged }) => problemsChanged)).toEqual([true, false, true]);
+  });
+
+  it("of health checks are told once, with all that there are (KP-40)", async () => {
+    const rig = await running();
+    const balanced = (healthCheckNodePort: number) =>
+      service("web", "10.96.0.1", {
+        type: "LoadBalancer",
+        externalTrafficPolicy: "Local",
+        healthCheckNodePort,
+      });
+    const told = async (...events: SourceEvent[]) => {
+      rig.reports.length = 0;
+      rig.handle(events);
+      await rig.settle();
+      return rig.reports.map(({ healthChecksChanged }) => healthChecksChanged);
+    };
+    expect(rig.loop.healthChecks).toEqual([]);
+    expect(await told(balanced(32_000))).toEqual([true]);
+    const check = { namespace: "default", name: "web", port: 32_000, localEndpoints: 0 };
+    expect(rig.loop.healthChecks).toEqual([check]);
+    expect(await told(slice("web", ["10.1.0.9"]))).toEqual([false]);
+    expect(await told(slice("web", ["10.1.0.9"], undefined, "here"))).toEqual([true]);
+    expect(rig.loop.healthChecks).toEqual([{ ...check, localEndpoints: 1 }]);
+    expect(await told(balanced(32_001))).toEqual([true]);
+    expect(rig.loop.healthChecks).toEqual([{ ...check, localEndpoints: 1, port: 32_001 }]);
+    expect(await told(deleted("web"))).toEqual([true]);
+    expect(rig.loop.healthChecks).toEqual([]);
   });
 });
 
@@ -232,8 +267,13 @@ describe("failures", () => {
     rig.handle([...WEB, ...allSynced]);
     await rig.settle();
     expect(rig.loop.status().failures).toHaveLength(1);
+    const changed = rig.reports.map(({ problemsChanged }) => problemsChanged);
+    expect(changed.filter((each) => each)).toHaveLength(1);
+    expect(changed.length).toBeGreaterThan(1);
+    rig.reports.length = 0;
     rig.handle([deleted("web")]);
     await rig.settle();
+    expect(rig.reports.map(({ problemsChanged }) => problemsChanged)).toEqual([true]);
     expect(rig.loop.status().failures).toEqual([]);
     expect(rig.scheduler.delays).toEqual([]);
   });
