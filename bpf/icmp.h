@@ -130,7 +130,7 @@ static __always_inline bool rewrite_error(struct __sk_buff *skb, const struct pa
 	if (packet->v4 && network + IPV4_HEADER <= end)
 		rewrite_v4(network, error, forwarded);
 	else if (network + IPV6_HEADER <= end)
-		rewrite_v6(network, error, forwarded);
+		rewrite_v6(skb, network, error, forwarded);
 	if (!packet->v4)
 		bpf_l4_csum_replace(skb, check_at, 0, error->address_sum, BPF_F_PSEUDO_HDR);
 	bpf_l4_csum_replace(skb, check_at, 0, gain, 0);

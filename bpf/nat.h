@@ -61,13 +61,20 @@ static __always_inline void rewrite_v4(struct ipv4_header *ip, const struct flow
 	ip->check = mend_check(ip->check, gain);
 }
 
-static __always_inline void rewrite_v6(struct ipv6_header *ip, const struct flow *flow,
-				       bool forwarded)
+/*
+ * Where the device summed the whole packet (CHECKSUM_COMPLETE), mending the transport checksum takes
+ * the addresses for compensated by a header checksum that IPv6 does not have; nor does anything
+ * make up for the hop.
+ */
+static __always_inline void rewrite_v6(struct __sk_buff *skb, struct ipv6_header *ip,
+				       const struct flow *flow, bool forwarded)
 {
 	ip->source = flow->source;
 	ip->destination = flow->destination;
 	if (forwarded)
 		ip->hop_limit--;
+	bpf_csum_update(skb, fold_sum((__u64)flow->address_sum +
+				      (forwarded ? (__u16)~bpf_htons(1) : 0)));
 }
 
 /* Word by word: the compiler takes bytes for what is declared as such. */
@@ -121,7 +128,7 @@ static __always_inline bool rewrite(struct __sk_buff *skb, const struct packet *
 	if (packet->v4 && network + IPV4_HEADER <= end)
 		rewrite_v4(network, flow, forwarded);
 	else if (network + IPV6_HEADER <= end)
-		rewrite_v6(network, flow, forwarded);
+		rewrite_v6(skb, network, flow, forwarded);
 	if (whole)
 		mend_transport_check(skb, packet, flow);
 	return true;
