@@ -15,7 +15,11 @@ export default defineConfig({
   test: {
     reporters: ["default", "./test/closing_line.ts"],
     projects: [
-      project("unit", ["test/{model,compile,reconcile,sources,serve,cli}/**/*.test.ts"], false),
+      project(
+        "unit",
+        ["test/{model,compile,reconcile,sources,network,serve,cli}/**/*.test.ts"],
+        false,
+      ),
       project("native", ["native/test/**/*.test.ts"], true),
       project("kernel", ["test/{bpf,datapath,packets}/**/*.test.ts"], true),
       project("e2e", ["test/e2e/**/*.test.ts"], true),

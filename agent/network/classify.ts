@@ -1,6 +1,6 @@
 import type { IpFamily } from "../model/address.ts";
 import { nodeAddressesOf, primaryOf } from "./node_ports.ts";
-import { pathOf, whyStack } from "./path.ts";
+import { pathOf, whySkip, whyStack } from "./path.ts";
 import { roleOf } from "./role.ts";
 import type { NetworkSettings } from "./settings.ts";
 import type { NodeDevice, NodeNetwork } from "./state.ts";
@@ -66,7 +66,7 @@ function bridgesOf(
       ports,
       path: "neighbour",
       roleReason: "a bridge whose ports are all pods'",
-      pathReason: "skips the stack: no netfilter rule would be missed",
+      pathReason: whySkip(fastPath),
     } as const;
   });
 }

@@ -35,8 +35,12 @@ export function pathOf(
     return { path: "stack", reason };
   }
   if (role === "pod") return podPath(facts, foreign?.egress === true);
-  return { path: "neighbour", reason: `${SKIPS}: no netfilter rule would be missed` };
+  return { path: "neighbour", reason: whySkip(fastPath) };
 }
+
+/** Of a device by which packets skip the stack for no reason of its own. */
+export const whySkip = (fastPath: FastPath): string =>
+  `${SKIPS}: ${fastPath === "on" ? "--fast-path is on" : "no netfilter rule would be missed"}`;
 
 function podPath({ link, routes }: DeviceFacts, hasForeignEgress: boolean): JudgedPath {
   if (routes.length === 0) {
