@@ -11,6 +11,7 @@ const sized = {
   maxEndpoints: ["backends"],
   maxSlots: ["slots"],
   maxAffinities: ["affinities"],
+  maxSourceRanges: ["source_ranges"],
   maxFlows: ["flows"],
 } as const;
 

@@ -102,7 +102,7 @@ async function partsOf(
   datapath: Datapath,
   log: Log,
 ): Promise<Parts> {
-  const reconciler = await Reconciler.adopt(datapath.maps);
+  const reconciler = await Reconciler.adopt(datapath.maps, config);
   const settings = { ...defaultLoopSettings, nodeName: config.nodeName };
   return {
     config,
@@ -131,13 +131,13 @@ function huntOf({ staleSockets }: Datapath, log: Log): StaleSocketHunt | undefin
 }
 
 function sayWhatStands({ config, cgroupPath, datapath, reconciler }: Parts, log: Log): void {
-  const { services, frontends, backends } = reconciler.usage;
+  const { services, backends } = reconciler.usage;
   log.info(`sluice ${version} serves ${cgroupPath}`, {
     node: config.nodeName,
     pinPath: config.pinPath,
     adopted: datapath.adopted.length > 0,
     services: services.entries,
-    frontends: frontends.entries,
+    frontends: reconciler.frontends,
     backends: backends.entries,
   });
   for (const kept of keptSizes(config, datapath)) log.warn(kept);

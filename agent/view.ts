@@ -96,7 +96,7 @@ function syncStatus({ loop, reconciler, latency, hunt }: Parts): SyncStatus {
   return {
     ready,
     services: usage.services.entries,
-    frontends: usage.frontends.entries,
+    frontends: reconciler.frontends,
     backends: usage.backends.entries,
     lastPublishedAt: lastPublishedAt === undefined ? null : new Date(lastPublishedAt).toISOString(),
     publishLatency: latency.read(),

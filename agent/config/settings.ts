@@ -191,6 +191,7 @@ export const settings = {
   maxEndpoints: setting(entries(262_144, "endpoints, counted once per Service port")),
   maxSlots: setting(entries(524_288, "places in the slices from which an endpoint is picked")),
   maxAffinities: setting(entries(65_536, "clients remembered for session affinity")),
+  maxSourceRanges: setting(entries(65_536, "source ranges, counted once per Service port")),
   maxFlows: setting(entries(65_536, "flows translated per packet that are remembered")),
 } as const;
 

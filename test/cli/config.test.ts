@@ -53,6 +53,7 @@ describe("resolveConfig", () => {
       maxEndpoints: 262144,
       maxSlots: 524288,
       maxAffinities: 65536,
+      maxSourceRanges: 65536,
       maxFlows: 65536,
     });
   });
