@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { type FlowSweep, sweepFlows } from "../../agent/datapath/flow_sweep.ts";
 import { FlowTcp } from "../../bpf/build/layout.ts";
-import { entriesOf, type FlowSpec, FlowTable } from "./flow_table.ts";
+import { entriesOf, type FlowSpec } from "./flow_entries.ts";
+import { FlowTable } from "./flow_table.ts";
 
 const { TCP_SYN: SYN, TCP_ACK: ACK, TCP_FIN: FIN, TCP_RST: RST } = FlowTcp;
 const TCP = 6;

@@ -1,175 +1,42 @@
-import { attachIter, type BpfLink, type BpfMap, type LoadedObject, openObject } from "libbpf-ts";
+import { attachIter, type BpfLink, type LoadedObject, openObject } from "libbpf-ts";
 import { onTestFinished } from "vitest";
 import { bpfObjectPath } from "../../agent/assets.ts";
-import { addressBytes } from "../../agent/model/ip.ts";
-import {
-  type Flow,
-  FlowFlag,
-  type FlowKey,
-  flowCodec,
-  flowKeyCodec,
-  SettingsArray,
-} from "../../bpf/build/layout.ts";
-
-export interface FlowSpec {
-  readonly protocol: 6 | 17;
-  readonly client: readonly [address: string, port: number];
-  readonly frontend: readonly [address: string, port: number];
-  readonly backend: readonly [address: string, port: number];
-  /** What the client's address becomes; itself where left out. */
-  readonly masquerade?: readonly [address: string, port: number];
-  /** enum flow_tcp of the two directions. */
-  readonly request?: number;
-  readonly reply?: number;
-  /** Ticks since the last packet of the two directions. */
-  readonly requestIdle?: number;
-  readonly replyIdle?: number;
-  readonly service?: number;
-  readonly backendIndex?: number;
-  /** enum flow_flag, beside what the directions and the masquerading say. */
-  readonly flags?: number;
-  readonly device?: number;
-  readonly replyDevice?: number;
-  readonly to?: Uint8Array;
-}
-
-type Entry = readonly [FlowKey, Flow];
-
-/** The clock of the programs: 2^30 ns of CLOCK_MONOTONIC. */
-export const ticksNow = (): number => Number(process.hrtime.bigint() >> 30n);
-
-const noMac = new Uint8Array(6);
-
-function address(text: string): Uint8Array {
-  const bytes = new Uint8Array(16);
-  if (addressBytes(text, bytes, 0) === undefined) throw new Error(`${text} is no address`);
-  return bytes;
-}
-
-/** Both entries of a flow, as the per-packet programs make them. */
-export function entriesOf(spec: FlowSpec): readonly [request: Entry, reply: Entry] {
-  const { protocol, client, frontend, backend, masquerade, flags = 0, to = noMac } = spec;
-  const source = masquerade ?? client;
-  const common = {
-    service: spec.service ?? 0,
-    backend: spec.backendIndex ?? 0,
-    generation: 1,
-    addressSum: 0,
-    portSum: 0,
-    from: noMac,
-    slice: 1,
-    mtu: 0,
-  };
-  const masked = flags | (masquerade === undefined ? 0 : FlowFlag.MASQUERADE);
-  return [
-    [
-      {
-        source: address(client[0]),
-        destination: address(frontend[0]),
-        sourcePort: client[1],
-        destinationPort: frontend[1],
-        protocol,
-      },
-      {
-        ...common,
-        source: address(source[0]),
-        destination: address(backend[0]),
-        sourcePort: source[1],
-        destinationPort: backend[1],
-        lastSeen: ticksNow() - (spec.requestIdle ?? 0),
-        device: spec.device ?? 0,
-        to,
-        flags: masked,
-        tcp: spec.request ?? 0,
-      },
-    ],
-    [
-      {
-        source: address(backend[0]),
-        destination: address(source[0]),
-        sourcePort: backend[1],
-        destinationPort: source[1],
-        protocol,
-      },
-      {
-        ...common,
-        source: address(frontend[0]),
-        destination: address(client[0]),
-        sourcePort: frontend[1],
-        destinationPort: client[1],
-        lastSeen: ticksNow() - (spec.replyIdle ?? spec.requestIdle ?? 0),
-        device: spec.replyDevice ?? 0,
-        to: noMac,
-        flags: masked | FlowFlag.REPLY,
-        tcp: spec.reply ?? 0,
-      },
-    ],
-  ];
-}
+import { SettingsArray } from "../../bpf/build/layout.ts";
+import { FlowEntries } from "./flow_entries.ts";
 
 /** The shipped iterator over a table of its own; nothing is pinned. */
-export class FlowTable {
+export class FlowTable extends FlowEntries {
   readonly object: LoadedObject;
-  readonly map: BpfMap;
   readonly iterator: BpfLink;
   readonly settings: SettingsArray;
 
   /** A table of that many entries, two for each flow, that is closed with the test. */
   static open(entries = 4096): FlowTable {
-    const table = new FlowTable(entries);
-    onTestFinished(() => table.close());
+    const object = load(entries);
+    const table = new FlowTable(object);
+    onTestFinished(() => {
+      table.iterator.close();
+      object.close();
+    });
     return table;
   }
 
-  constructor(entries: number) {
-    const object = openObject(bpfObjectPath("tc"));
-    for (const name of object.programs.keys()) {
-      object.setAutoload(name, name === "sluice_expired_flows");
-    }
-    for (const [name, { maxEntries }] of object.maps) {
-      if (name === "flows") object.setMaxEntries(name, entries);
-      else if (maxEntries > 64) object.setMaxEntries(name, 64);
-    }
-    this.object = object.load();
-    this.map = this.object.map("flows");
-    this.settings = new SettingsArray(this.object.map("settings").mmap());
-    this.iterator = attachIter(this.object.program("sluice_expired_flows"), { map: this.map });
+  constructor(object: LoadedObject) {
+    super(object.map("flows"));
+    this.object = object;
+    this.settings = new SettingsArray(object.map("settings").mmap());
+    this.iterator = attachIter(object.program("sluice_expired_flows"), { map: this.map });
   }
+}
 
-  put(...specs: readonly FlowSpec[]): void {
-    this.putEntries(specs.flatMap((spec) => [...entriesOf(spec)]));
+function load(entries: number): LoadedObject {
+  const object = openObject(bpfObjectPath("tc"));
+  for (const name of object.programs.keys()) {
+    object.setAutoload(name, name === "sluice_expired_flows");
   }
-
-  putEntries(entries: readonly Entry[]): void {
-    const keys = new Uint8Array(entries.length * flowKeyCodec.size);
-    const values = new Uint8Array(entries.length * flowCodec.size);
-    for (const [n, [key, flow]] of entries.entries()) {
-      flowKeyCodec.encode(key, keys, n * flowKeyCodec.size);
-      flowCodec.encode(flow, values, n * flowCodec.size);
-    }
-    this.map.updateBatch(keys, values, entries.length);
+  for (const [name, { maxEntries }] of object.maps) {
+    if (name === "flows") object.setMaxEntries(name, entries);
+    else if (maxEntries > 64) object.setMaxEntries(name, 64);
   }
-
-  /** Which entries of a flow stand. */
-  standing(spec: FlowSpec): "both" | "request" | "reply" | "none" {
-    const [request, reply] = entriesOf(spec).map(([key]) => {
-      const bytes = new Uint8Array(flowKeyCodec.size);
-      flowKeyCodec.encode(key, bytes);
-      return this.map.lookup(bytes) !== undefined;
-    });
-    if (request && reply) return "both";
-    if (request) return "request";
-    return reply ? "reply" : "none";
-  }
-
-  get size(): number {
-    let size = 0;
-    for (const { count } of this.map.lookupBatch(4096)) size += count;
-    return size;
-  }
-
-  close(): void {
-    this.iterator.close();
-    this.object.close();
-  }
+  return object.load();
 }
