@@ -45,7 +45,7 @@ export function fastConversation(
   const more = { ...opening, transport: k.next(clientPort, port) };
   const arrived = (from: typeof opening, transport = k.first(clientPort, targetPort)) => ({
     ...from,
-    ethernet: device === pod2 ? fromRouter : toPod(device),
+    ethernet: toPod(device),
     destination: pod[k.family],
     ttl: 63,
     transport,

@@ -72,6 +72,9 @@ export const portUnreachable = (isIp6: boolean): IcmpWanted =>
 export const tooBig = (isIp6: boolean, mtu: number): IcmpWanted =>
   isIp6 ? { type: 2, code: 0, rest: mtu } : { type: 3, code: 4, rest: mtu };
 
+export const timeExceeded = (isIp6: boolean): IcmpWanted =>
+  isIp6 ? { type: 3, code: 0, rest: 0 } : { type: 11, code: 0, rest: 0 };
+
 /** An ICMP error to the sender that quotes the packet as it came (RFC 792, RFC 1812 4.3.2, RFC 4443). */
 export function icmpError(
   { frame, ip }: Pick<Question, "frame" | "ip">,

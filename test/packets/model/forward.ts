@@ -1,11 +1,11 @@
-import { DeviceFlag, Reason } from "../../../bpf/build/layout.ts";
+import { Reason } from "../../../bpf/build/layout.ts";
 import { macBytes } from "../packet/address.ts";
 import { concat } from "../packet/encode.ts";
-import { icmpError, mayAnswer, tooBig } from "./answer.ts";
+import { icmpError, mayAnswer, timeExceeded, tooBig } from "./answer.ts";
 import type { Path } from "./connection.ts";
 import type { Parsed, Tuple } from "./headers.ts";
 import type { Event } from "./model.ts";
-import { dropped, type Outcome, REDIRECT, STACK } from "./outcome.ts";
+import { DROP, dropped, type Outcome, REDIRECT, STACK } from "./outcome.ts";
 import { Rewrite } from "./rewrite.ts";
 
 export type Segment = Extract<Parsed, { kind: "segment" }>;
@@ -33,12 +33,23 @@ export function forward(
   const { frame, gsoSize } = event;
   const { ip } = segment;
   const climb = toStack(event, segment, becomes);
-  if (hopsLeft(frame, segment) <= 1)
-    return mayClimb ? [climb] : [dropped(Reason.DROPPED_TTL, true)];
+  if (hopsLeft(frame, segment) <= 1) return mayClimb ? [climb] : [expired(event, segment)];
   const length = ip.end - ip.at;
   if (gsoSize === 0 && length > path.device.mtu)
     return oversize(event, segment, path, climb, mayClimb);
   return [redirected(event, segment, becomes, path)];
+}
+
+/** Who stands in for the client says so itself (RFC 792, RFC 4443 3.3). */
+function expired({ frame }: Event, { ip, tuple, tcpFlags }: Segment): Outcome {
+  const isQuiet = (ip.fragment?.offset ?? 0) > 0 || !mayAnswer({ frame, ip, tuple, tcpFlags });
+  return {
+    name: "time exceeded",
+    verdict: isQuiet ? DROP : REDIRECT,
+    packet: isQuiet ? undefined : icmpError({ frame, ip }, timeExceeded(ip.isIp6)),
+    reason: Reason.DROPPED_TTL,
+    uncertain: true,
+  };
 }
 
 const hopsLeft = (frame: Uint8Array, { ip }: Segment): number =>
@@ -61,7 +72,7 @@ export function sent(
   rewrite: Rewrite,
   { device, nextHopMac }: Extract<Path, { kind: "device" }>,
 ): Outcome {
-  const known = nextHopMac !== undefined && !(device.flags & DeviceFlag.PEER);
+  const known = nextHopMac !== undefined;
   return {
     name: `out of ${device.name}`,
     verdict: REDIRECT,
