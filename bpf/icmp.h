@@ -42,6 +42,14 @@ static __always_inline bool read_embedded(struct __sk_buff *skb, const struct pa
 		if (bytes[0] >> 4 != 6)
 			return false;
 		key->protocol = bytes[6];
+		if (key->protocol == IPPROTO_FRAGMENT) {
+			if (bpf_skb_load_bytes(skb, at + header, in->transport,
+					       sizeof(in->transport)) ||
+			    in->transport[0] & bpf_htonl(IPV6_FRAGMENT_OFFSET))
+				return false;
+			key->protocol = *(__u8 *)in->transport;
+			header += FRAGMENT_HEADER;
+		}
 		__builtin_memcpy(&key->destination, in->network + V6_SOURCE_WORD, 16);
 		__builtin_memcpy(&key->source, in->network + V6_SOURCE_WORD + 4, 16);
 	}
@@ -100,16 +108,16 @@ static __always_inline long store_embedded(struct __sk_buff *skb, const struct p
 
 /*
  * The outer addresses. The error is sent to whom the embedded packet came from. It comes from the
- * other end of the flow, which is translated; or from a router between, which stays, unless the
- * backend takes the node for the client: then the node is whom it hears this from too.
+ * other end of the flow, which is translated; or from a router between, which stays unless the flow
+ * is masqueraded: the router may lie between client and node as well, and takes no packet that bears
+ * its own address.
  */
 static __always_inline void address_error(const struct packet *packet, const struct flow_key *key,
 					  const struct flow *flow, struct flow *error)
 {
 	*error = *flow;
 	error->source = packet->key.source;
-	if (address_equal(&packet->key.source, &key->source) ||
-	    (flow->flags & FLOW_MASQUERADE && !(flow->flags & FLOW_REPLY)))
+	if (address_equal(&packet->key.source, &key->source) || flow->flags & FLOW_MASQUERADE)
 		error->source = flow->source;
 	error->address_sum = fold_sum(address_gain(&packet->key.source, &error->source) +
 				      address_gain(&packet->key.destination, &error->destination));

@@ -16,6 +16,7 @@
 
 #define IPV4_HEADER 20
 #define IPV6_HEADER 40
+#define FRAGMENT_HEADER 8
 #define PORTS 4
 #define UDP_HEADER 8
 #define TCP_HEADER 20
@@ -222,7 +223,7 @@ __noinline int skip_extensions(struct __sk_buff *skb)
 				packet->part = PART_LATER;
 			else if (fragment & IPV6_MORE_FRAGMENTS)
 				packet->part = PART_FIRST;
-			at += 8;
+			at += FRAGMENT_HEADER;
 		} else if (next == IPPROTO_AH) {
 			at += (header[1] + 2) * 4;
 		} else {
