@@ -21,6 +21,12 @@ export const sockParts: readonly OptionalPart[] = [
 /** What tc.bpf.o can do without. */
 export const packetParts: readonly OptionalPart[] = [
   {
+    feature: "coarse-clock",
+    global: "has_coarse_clock",
+    on: "bpf_ktime_get_coarse_ns is there",
+    off: "needs Linux 5.11: packets read the exact clock, which costs some nanoseconds more",
+  },
+  {
     feature: "expire-flows",
     iterator: EXPIRED_FLOWS,
     on: "maps can be iterated",

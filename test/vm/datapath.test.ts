@@ -69,6 +69,48 @@ describe.each(chosenKernels())("on kernel $name", (kernel) => {
     });
   });
 
+  it("refuses a port that nobody serves, and serves NodePorts at the loopback (KP-27, KP-31)", () => {
+    expect(report.unserved).toEqual({ error: "ECONNREFUSED" });
+    const v4 = { backend: "10.244.1.2 to 10.244.1.1", peer: "127.0.0.1 30020" };
+    const v6 = { backend: "fd00:244:1::2 to fd00:244:1::1", peer: "::1 30020" };
+    expect(report.loopback).toEqual({ tcp4: v4, tcp6: v6, udp4: v4, udp6: v6 });
+  });
+
+  it("attaches its programs to devices, by TCX from 6.6 on and by filters before (PF-05, PF-07)", () => {
+    const hook = kernel.name === "5.10" || kernel.name === "6.1" ? "netlink" : "tcx";
+    const { devices } = report.status.datapath;
+    expect(devices.map(({ name, role, hook, problem }) => ({ name, role, hook, problem }))).toEqual(
+      [
+        { name: "ext0", role: "external", hook, problem: null },
+        { name: "pod0", role: "pod", hook, problem: null },
+      ],
+    );
+  });
+
+  it("leads packets from outside to a pod that sees their source (KP-21, KP-26)", () => {
+    const v4 = { backend: "10.244.1.2 to 192.0.2.254", peer: "192.0.2.1 30020" };
+    const v6 = { backend: "fd00:244:1::2 to 2001:db8::fe", peer: "2001:db8::1 30020" };
+    expect(report.outside.pod).toEqual({ tcp4: v4, tcp6: v6, udp4: v4, udp6: v6 });
+  });
+
+  it("stands in for the client at a pod of another node (KP-21)", () => {
+    const v4 = { backend: "198.51.100.7 to 192.0.2.1", peer: "192.0.2.1 30021" };
+    const v6 = { backend: "2001:db8:7::7 to 2001:db8::1", peer: "2001:db8::1 30021" };
+    expect(report.outside.remote).toEqual({ tcp4: v4, tcp6: v6, udp4: v4, udp6: v6 });
+  });
+
+  it("leads packets from outside to a process in the node's own network (KP-26)", () => {
+    const v4 = { backend: "10.244.0.11", peer: "192.0.2.1 30022" };
+    const v6 = { backend: "fd00:244::11", peer: "2001:db8::1 30022" };
+    expect(report.outside.host).toEqual({ tcp4: v4, tcp6: v6, udp4: v4, udp6: v6 });
+  });
+
+  it("serves a pod whose sockets no hook sees (PF-43)", () => {
+    const v4 = { backend: "198.51.100.7 to 10.244.1.2", peer: "10.96.0.21 80" };
+    const v6 = { backend: "2001:db8:7::7 to fd00:244:1::2", peer: "fd00:96::21 80" };
+    expect(report.inPod).toEqual({ tcp4: v4, tcp6: v6, udp4: v4, udp6: v6 });
+  });
+
   it("destroys the connected UDP socket whose backend has gone, and no other (PF-20, PF-21)", () => {
     expect(report.staleSocketError).toBe("ECONNABORTED");
     expect(report.keptSocket).toBe("fd00:244::11");
@@ -86,7 +128,7 @@ describe.each(chosenKernels())("on kernel $name", (kernel) => {
   it("adopts what stands when the agent starts anew, and writes nothing (PF-02)", () => {
     expect(report.adopted.sync).toMatchObject({
       ready: true,
-      services: 12,
+      services: 24,
       writes: { frontends: 0, services: 0, slots: 0, backends: 0 },
     });
   });
@@ -96,7 +138,8 @@ describe.each(chosenKernels())("on kernel $name", (kernel) => {
   });
 
   it("says in its status which features the kernel lacks and why (PF-07)", () => {
-    const [refusal, staleSockets, ...more] = report.status.datapath.features;
+    const [refusal, staleSockets, packets, clock, expiry, ...more] =
+      report.status.datapath.features;
     expect(refusal).toEqual(
       isFloor
         ? {
@@ -107,6 +150,17 @@ describe.each(chosenKernels())("on kernel $name", (kernel) => {
         : { name: "refuse-with-econnrefused", state: "on", reason: "bpf_set_retval is there" },
     );
     expect(staleSockets).toMatchObject({ name: "destroy-stale-sockets", state: "on" });
+    expect(packets).toMatchObject({ name: "serve-packets", state: "on" });
+    expect(clock).toEqual(
+      isFloor
+        ? {
+            name: "coarse-clock",
+            state: "off",
+            reason: expect.stringMatching(/needs Linux 5\.11: .*invalid func unknown#160/),
+          }
+        : { name: "coarse-clock", state: "on", reason: "bpf_ktime_get_coarse_ns is there" },
+    );
+    expect(expiry).toMatchObject({ name: "expire-flows", state: "on" });
     expect(more).toEqual([]);
   });
 });

@@ -1,6 +1,8 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import type { AgentStatus } from "../../../agent/serve/dump.ts";
 import { until } from "../../harness/until.ts";
+import { NODE_NAME } from "./manifests.ts";
+import { CGROUP, EXTERNAL_DEVICE, POD_DEVICE } from "./network.ts";
 
 const SLUICE = "/sluice/dist/sluice.mjs";
 const HEALTHZ = "127.0.0.1:10256";
@@ -9,7 +11,11 @@ const HEALTHZ = "127.0.0.1:10256";
 export const startAgent = async (folder: string): Promise<ChildProcess> => {
   const flags = {
     "--source": `directory:${folder}`,
-    "--node-name": "guest",
+    "--node-name": NODE_NAME,
+    "--cgroup-path": CGROUP,
+    "--devices": EXTERNAL_DEVICE,
+    "--pod-devices": POD_DEVICE,
+    "--nodeport-addresses": "primary,localhost",
     "--healthz-bind-address": HEALTHZ,
     "--metrics-bind-address": "off",
   };

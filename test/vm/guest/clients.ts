@@ -2,7 +2,7 @@ import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { type Address, SERVICE_PORT } from "./manifests.ts";
-import type { Outcome, Outcomes } from "./report.ts";
+import type { Outcome, Outcomes, PacketOutcomes } from "./report.ts";
 
 const DEADLINE_MS = 5_000;
 
@@ -17,10 +17,21 @@ export const askAll = async ({ ip4, ip6 }: Address): Promise<Outcomes> => ({
   udpConnected6: await askConnectedUdp(ip6),
 });
 
+/** One request over each protocol and family, by sockets that no hook sees. */
+export const askByPackets = async (
+  { ip4, ip6 }: Address,
+  port: number,
+): Promise<PacketOutcomes> => ({
+  tcp4: await askTcp(ip4, port),
+  tcp6: await askTcp(ip6, port),
+  udp4: await askUdp(ip4, port),
+  udp6: await askUdp(ip6, port),
+});
+
 /** Connects, reads to the end and says which peer getpeername(2) names. */
-export const askTcp = (host: string): Promise<Outcome> =>
+export const askTcp = (host: string, port = SERVICE_PORT): Promise<Outcome> =>
   observed(async (signal) => {
-    const socket = connect({ host, port: SERVICE_PORT });
+    const socket = connect({ host, port });
     try {
       await once(socket, "connect", { signal });
       const peer = `${socket.remoteAddress} ${socket.remotePort}`;
@@ -32,15 +43,13 @@ export const askTcp = (host: string): Promise<Outcome> =>
   });
 
 /** Sends a datagram by sendto(2) and says from whom the answer seems to come. */
-export const askUdp = (host: string): Promise<Outcome> =>
+export const askUdp = (host: string, port = SERVICE_PORT): Promise<Outcome> =>
   observed(async (signal) => {
     const socket = udpSocket(host);
     try {
       const sent = Promise.withResolvers<void>();
       const answer = once(socket, "message", { signal });
-      socket.send("hello", SERVICE_PORT, host, (error) =>
-        error ? sent.reject(error) : sent.resolve(),
-      );
+      socket.send("hello", port, host, (error) => (error ? sent.reject(error) : sent.resolve()));
       const [[message, from]] = await Promise.all([answer, sent.promise]);
       return { backend: String(message), peer: `${from.address} ${from.port}` };
     } finally {

@@ -3,23 +3,62 @@ import { release } from "node:os";
 import { until } from "../../harness/until.ts";
 import { agentStatus, cleanUp, startAgent } from "./agent.ts";
 import { startBackend } from "./backends.ts";
-import { askAgain, askAll, askConnectedUdp, askTcp, connectUdp, nextError } from "./clients.ts";
-import { BACKENDS, EMPTY, MOVING, publish, publishNode, SERVED } from "./manifests.ts";
+import {
+  askAgain,
+  askAll,
+  askByPackets,
+  askConnectedUdp,
+  askTcp,
+  connectUdp,
+  nextError,
+} from "./clients.ts";
+import { Elsewhere } from "./elsewhere.ts";
+import {
+  BACKENDS,
+  EMPTY,
+  MOVING,
+  NODE,
+  NODE_NAME,
+  OUTSIDE,
+  POD,
+  publish,
+  publishNode,
+  REMOTE,
+  SERVED,
+  SERVICE_PORT,
+} from "./manifests.ts";
+import { becomeNode } from "./network.ts";
 import { REPORT_MARK, type Report } from "./report.ts";
 
 /** Runs inside the guest: programs Services through the agent and reports what clients see. */
 const FOLDER = "/tmp/manifests";
 const [first, second] = BACKENDS;
 
+becomeNode();
 for (const backend of BACKENDS) await startBackend(backend);
 const before = await askTcp(SERVED.ip4);
-publishNode(FOLDER, "guest");
+publishNode(FOLDER);
 publish(FOLDER, "served", SERVED, [first]);
 publish(FOLDER, "empty", EMPTY, []);
 publish(FOLDER, "moving", MOVING, [first]);
-const agent = await startAgent(FOLDER);
+publish(FOLDER, "pod", OUTSIDE.pod, [POD]);
+publish(FOLDER, "remote", OUTSIDE.remote, [REMOTE]);
+publish(FOLDER, "host", OUTSIDE.host, [{ ...first, nodeName: NODE_NAME }]);
+const [agent, machine, pod] = await Promise.all([
+  startAgent(FOLDER),
+  Elsewhere.start("outside", REMOTE),
+  Elsewhere.start("pod", POD),
+]);
 const served = await askAll(SERVED);
 const refused = await askAll(EMPTY);
+const unserved = await askTcp(SERVED.ip4, SERVICE_PORT + 1);
+const loopback = await askByPackets({ ip4: "127.0.0.1", ip6: "::1" }, OUTSIDE.pod.nodePort);
+const outside = {
+  pod: await machine.ask(NODE, OUTSIDE.pod.nodePort),
+  remote: await machine.ask(NODE, OUTSIDE.remote.nodePort),
+  host: await machine.ask(NODE, OUTSIDE.host.nodePort),
+};
+const inPod = await pod.ask(OUTSIDE.remote, SERVICE_PORT);
 
 const kept = await connectUdp(SERVED.ip6);
 await askAgain(kept);
@@ -54,6 +93,10 @@ const report: Report = {
   before,
   served,
   refused,
+  unserved,
+  loopback,
+  outside,
+  inPod,
   staleSocketError,
   keptSocket,
   moved,

@@ -16,6 +16,9 @@ export type ClientName =
 
 export type Outcomes = Readonly<Record<ClientName, Outcome>>;
 
+/** Of clients whose connections are translated packet by packet. */
+export type PacketOutcomes = Readonly<Record<"tcp4" | "tcp6" | "udp4" | "udp6", Outcome>>;
+
 /** What one guest run tells its host, on one line that starts with `REPORT_MARK`. */
 export interface Report {
   readonly kernel: string;
@@ -26,6 +29,14 @@ export interface Report {
   readonly served: Outcomes;
   /** To a Service without endpoints. */
   readonly refused: Outcomes;
+  /** To a port of a ClusterIP that nobody serves, by sockets of the node. */
+  readonly unserved: Outcome;
+  /** Of the node's sockets to a NodePort at their own loopback. */
+  readonly loopback: PacketOutcomes;
+  /** Of a client outside, to the node's NodePorts, by what answers for them. */
+  readonly outside: Readonly<Record<"pod" | "remote" | "host", PacketOutcomes>>;
+  /** Of a client in a pod that no hook sees, to a ClusterIP. */
+  readonly inPod: PacketOutcomes;
   /** What a connected UDP socket met when its backend had gone; null: nothing, until the deadline. */
   readonly staleSocketError: string | null;
   /** What answered over a connected UDP socket whose backend had stayed. */
