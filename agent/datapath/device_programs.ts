@@ -55,7 +55,8 @@ export class DevicePrograms {
   #loadHeadless(): LoadedObject {
     const shared = { objectPath: this.#objectPath, pins: this.#pins, sizes: {}, pinsMaps: false };
     const globals = { mac_header: 0 };
-    const { object } = load({ ...shared, parts: [], globals, without: [EXPIRED_FLOWS] });
+    const parts = packetParts.filter(({ iterator }) => iterator === undefined);
+    const { object } = load({ ...shared, parts, globals, without: [EXPIRED_FLOWS] });
     this.#note(object);
     return object;
   }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Programs of somebody else on the same cgroup: they count in the map and let everything pass. */
+/* Programs of somebody else at the same hooks: they count in the map and let everything pass. */
 #include <linux/bpf.h>
+#include <linux/pkt_cls.h>
 #include <bpf/bpf_helpers.h>
 
 struct {
@@ -32,4 +33,12 @@ int foreign_getpeername4(struct bpf_sock_addr *ctx)
 {
 	(void)ctx;
 	return count();
+}
+
+SEC("tc")
+int foreign_tc(struct __sk_buff *skb)
+{
+	(void)skb;
+	count();
+	return TC_ACT_UNSPEC;
 }

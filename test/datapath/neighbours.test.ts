@@ -8,7 +8,6 @@ import {
   BpfLink,
   createMap,
   type LoadedObject,
-  openObject,
   rawAttachProgram,
   rawDetachProgram,
   type Sharing,
@@ -20,6 +19,7 @@ import type { TestAgent } from "../harness/agent.ts";
 import { command } from "../harness/command.ts";
 import type { TestPod } from "../harness/pod.ts";
 import { ask } from "./ask.ts";
+import { loadForeign } from "./foreign.ts";
 import { tcp, udp } from "./manifests.ts";
 import { ServedNode } from "./served_node.ts";
 
@@ -329,17 +329,4 @@ function programsOf(links: string): readonly (readonly [string, number])[] {
     using link = BpfLink.openPinned(join(links, name));
     return [name, link.info.programId] as const;
   });
-}
-
-async function loadForeign(): Promise<LoadedObject> {
-  const folder = join(import.meta.dirname, "build");
-  await mkdir(folder, { recursive: true });
-  const path = join(folder, `foreign-${process.pid}.bpf.o`);
-  const include = `-I/usr/include/${(await command("gcc", ["-print-multiarch"])).trim()}`;
-  const source = join(import.meta.dirname, "foreign.bpf.c");
-  await command("clang", ["-O2", "-g", "-target", "bpf", include, "-c", source, "-o", path]);
-  using object = openObject(path);
-  const loaded = object.load();
-  await command("rm", [path]);
-  return loaded;
 }
