@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
 import { type Device, type PacketCountKey, Reason } from "../../bpf/build/layout.ts";
 import type { Filter } from "../network/filter.ts";
@@ -42,9 +43,10 @@ export class Devices {
   readonly #programs: DevicePrograms | undefined;
   readonly #hooks: DeviceHooks;
   readonly #maps: DeviceMaps;
+  readonly #pins: Pins;
   readonly #served = new Map<number, Served>();
   /** What an agent before this one left, until it is known which devices there are. */
-  #inherited: readonly DeviceHook[];
+  #inherited: readonly DeviceHook[] | undefined;
 
   /** Without programs what stands is left as it is, and what does not is a problem. */
   constructor(
@@ -56,6 +58,7 @@ export class Devices {
     this.#programs = programs;
     this.#hooks = hooks;
     this.#maps = maps;
+    this.#pins = pins;
     this.#inherited = pinnedHooks(pins);
   }
 
@@ -121,6 +124,7 @@ export class Devices {
   }
 
   #attach(hook: DeviceHook, { hasMacHeader }: NodeDevice): void {
+    if (!existsSync(this.#pins.links)) throw new Error("the pins were removed: restart the agent");
     if (this.#programs !== undefined) {
       this.#hooks.attach(hook, this.#programs.program(hook.program, hasMacHeader));
     } else if (!this.#hooks.isAttached(hook)) {
@@ -151,10 +155,10 @@ export class Devices {
   }
 
   #dropInherited(wanted: ReadonlySet<number>): void {
-    if (this.#inherited.length === 0) return;
+    if (this.#inherited === undefined) return;
     const known = [...this.#inherited.map(({ ifindex }) => ifindex), ...this.#maps.devices.keys()];
     for (const index of new Set(known)) if (!wanted.has(index)) this.#drop(index);
-    this.#inherited = [];
+    this.#inherited = undefined;
   }
 }
 
