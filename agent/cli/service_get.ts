@@ -1,9 +1,9 @@
 import { closest } from "../config/closest.ts";
-import type { BackendReport, ServiceReport } from "../datapath/report.ts";
+import type { BackendReport, FrontendReport, ServiceReport } from "../datapath/report.ts";
 import { type CommandInput, done } from "./command.ts";
 import { CliError } from "./error.ts";
 import { render } from "./output.ts";
-import { endpointText, portText, type Reading, readServices } from "./services.ts";
+import { endpointText, frontendText, portText, type Reading, readServices } from "./services.ts";
 import { fields, table } from "./table.ts";
 
 /** `sluice service get NAMESPACE/NAME`: each port and family, its endpoints and counters. */
@@ -31,11 +31,13 @@ function describe(service: ServiceReport): string {
   const head = fields([
     ["Service", `${namespace}/${name}`],
     ["Port", `${portText(service)} ${family}, index ${index}`],
-    ["Frontends", service.frontends.map(endpointText).join(", ") || "<none>"],
+    ["Frontends", service.frontends.map(reachText).join(", ") || "<none>"],
+    ...rangesOf(service),
     [
       "Policy",
       `internal ${policy(service.internalLocal)}, external ${policy(service.externalLocal)}`,
     ],
+    ["Algorithm", algorithmText(service)],
     ["Affinity", affinityText(service.affinityTimeoutSeconds)],
     [
       "Counters",
@@ -54,14 +56,40 @@ function describe(service: ServiceReport): string {
 
 function endpoints(service: ServiceReport): readonly string[] {
   const rows = backendsOf(service).map((backend) => row(service, backend));
-  const selected = service.internalLocal ? service.local : service.cluster;
-  const where = service.internalLocal ? " on this node" : "";
   return [
     ...(rows.length > 0
       ? [table(["ENDPOINT", "SELECTED FOR", "STATE", "NODE", "INDEX"], rows)]
       : []),
-    ...(selected.length > 0 ? [] : [`No endpoint${where} is eligible: connections are refused.\n`]),
+    ...lacks(service),
   ];
+}
+
+/** Who finds no endpoint (KP-14). */
+function lacks({ internalLocal, externalLocal, cluster, local, frontends }: ServiceReport) {
+  const selected = internalLocal ? local : cluster;
+  const where = internalLocal ? " on this node" : "";
+  const isExternal = frontends.some(({ kind }) => kind !== "ClusterIP");
+  const drops = isExternal && externalLocal && local.length === 0 && cluster.length > 0;
+  return [
+    selected.length > 0 ? [] : [`No endpoint${where} is eligible: connections are refused.\n`],
+    drops ? ["No endpoint on this node is eligible: packets from outside are dropped.\n"] : [],
+  ].flat();
+}
+
+function reachText(frontend: FrontendReport): string {
+  return frontendText(frontend) + (frontend.limited ? " (source ranges)" : "");
+}
+
+function rangesOf({ sourceRanges, frontends }: ServiceReport): [string, string][] {
+  if (sourceRanges.length === 0 && !frontends.some(({ limited }) => limited)) return [];
+  return [["Source ranges", sourceRanges.join(", ") || "<none>"]];
+}
+
+/** The tables of the two slices are equally long, but for one of a single endpoint. */
+function algorithmText({ algorithm, cluster, local }: ServiceReport): string {
+  if (algorithm === "random") return "random";
+  const slots = Math.max(slotsOf(cluster), slotsOf(local));
+  return `maglev, ${slots} ${slots === 1 ? "slot" : "slots"}`;
 }
 
 function policy(local: boolean): string {
@@ -81,17 +109,24 @@ function backendsOf({ cluster, local }: ServiceReport): readonly BackendReport[]
 }
 
 function row({ cluster, local }: ServiceReport, backend: BackendReport): readonly string[] {
-  const within = (slice: readonly BackendReport[]) =>
-    slice.some(({ index }) => index === backend.index);
-  const slices = [within(cluster) ? "cluster" : "", within(local) ? "local" : ""];
+  const selected = [shareText("cluster", cluster, backend), shareText("local", local, backend)];
   return [
     endpointText(backend),
-    slices.filter((slice) => slice !== "").join(", "),
+    selected.filter((text) => text !== "").join(", "),
     stateText(backend),
     backend.local ? "this" : "other",
     `${backend.index}`,
   ];
 }
+
+/** `cluster 33.3%`, by the slots of the slice; "": it is not in it. */
+function shareText(name: string, slice: readonly BackendReport[], { index }: BackendReport) {
+  const slots = slice.find((backend) => backend.index === index)?.slots ?? 0;
+  return slots === 0 ? "" : `${name} ${Math.round((1000 * slots) / slotsOf(slice)) / 10}%`;
+}
+
+const slotsOf = (slice: readonly BackendReport[]): number =>
+  slice.reduce((sum, { slots }) => sum + slots, 0);
 
 function stateText({ ready, serving, terminating }: BackendReport): string {
   if (ready) return "ready";

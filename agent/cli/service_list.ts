@@ -1,7 +1,7 @@
 import type { ServiceReport } from "../datapath/report.ts";
 import { type CommandInput, done } from "./command.ts";
 import { render } from "./output.ts";
-import { endpointText, portText, readServices } from "./services.ts";
+import { frontendText, portText, readServices } from "./services.ts";
 import { table } from "./table.ts";
 
 /** `sluice service list`: one row for each Service port and IP family. */
@@ -23,20 +23,21 @@ export async function serviceList(
 
 function listTable(services: readonly ServiceReport[]): string {
   const titles = ["NAMESPACE", "NAME", "PORT", "FAMILY", "FRONTENDS", "ENDPOINTS", "CONNECTIONS"];
-  return table([...titles, "DATAGRAMS", "REFUSED"], services.map(row));
+  return table([...titles, "DATAGRAMS", "REFUSED", "DENIED"], services.map(row));
 }
 
 function row(service: ServiceReport): readonly string[] {
-  const { connections, datagrams, refused } = service.stats;
+  const { connections, datagrams, refused, denied } = service.stats;
   return [
     service.namespace,
     service.name,
     portText(service),
     service.family,
-    service.frontends.map(endpointText).join(",") || "<none>",
+    service.frontends.map(frontendText).join(", ") || "<none>",
     `${(service.internalLocal ? service.local : service.cluster).length}`,
     `${connections}`,
     `${datagrams}`,
     `${refused}`,
+    `${denied}`,
   ];
 }

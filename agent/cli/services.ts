@@ -1,4 +1,4 @@
-import type { ServiceReport } from "../datapath/report.ts";
+import type { FrontendReport, ServiceReport } from "../datapath/report.ts";
 import type { CommandInput } from "./command.ts";
 import type { CliEnv, DebugReply } from "./env.ts";
 import { CliError, explain, isAgentMute } from "./error.ts";
@@ -74,4 +74,9 @@ export function portText({ portName, port, protocol }: ServiceReport): string {
 /** `10.0.0.1:80`, `[fd00::1]:80` */
 export function endpointText({ address, port }: { address: string; port: number }): string {
   return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+/** `ClusterIP 10.96.0.1:80`, `NodePort *:30080` */
+export function frontendText({ kind, address, port }: FrontendReport): string {
+  return `${kind} ${kind === "NodePort" ? `*:${port}` : endpointText({ address, port })}`;
 }

@@ -1,22 +1,37 @@
-import { BackendFlag, ServiceFlag, type ServiceName } from "../../bpf/build/layout.ts";
+import {
+  Algorithm,
+  BackendFlag,
+  FrontendFlag,
+  FrontendKind,
+  FrontendScope,
+  ServiceFlag,
+  type ServiceName,
+} from "../../bpf/build/layout.ts";
 import type { Protocol } from "../model/address.ts";
 import { addressText } from "../model/ip.ts";
 import type { ServiceMaps, StatsMap } from "./maps.ts";
 import type { BackendReport, FrontendReport, ServiceReport, TrafficReport } from "./report.ts";
 import { unpackSlice } from "./slice.ts";
+import { textOfRange } from "./source_range.ts";
 
 const IPPROTO_TCP = 6;
 const IPPROTO_UDP = 17;
 
 /** Every Service port that the maps hold, in the order of their indices. */
 export function readServices(maps: ServiceMaps, stats: StatsMap): ServiceReport[] {
-  const frontends = frontendsByService(maps);
+  const reach = { frontends: frontendsByService(maps), ranges: rangesByService(maps) };
   const reports: ServiceReport[] = [];
   for (const [index, name] of maps.names.entries()) {
     if ((maps.services.flags(index) & ServiceFlag.IN_USE) === 0) continue;
-    reports.push(readService(maps, stats, index, name, frontends.get(index) ?? []));
+    reports.push(readService(maps, stats, index, name, reach));
   }
   return reports;
+}
+
+/** By service index. */
+interface Reach {
+  readonly frontends: ReadonlyMap<number, readonly FrontendReport[]>;
+  readonly ranges: ReadonlyMap<number, readonly string[]>;
 }
 
 /** Names and counters alone, which cost one lookup per Service port. */
@@ -34,7 +49,7 @@ function readService(
   stats: StatsMap,
   index: number,
   name: ServiceName,
-  frontends: readonly FrontendReport[],
+  { frontends, ranges }: Reach,
 ): ServiceReport {
   const { services } = maps;
   const flags = services.flags(index);
@@ -42,10 +57,12 @@ function readService(
     ...trafficOf(stats, index, name),
     port: name.port,
     index,
-    frontends,
+    frontends: (frontends.get(index) ?? []).toSorted(byKind),
     affinityTimeoutSeconds: services.affinitySeconds(index),
     internalLocal: (flags & ServiceFlag.INTERNAL_LOCAL) !== 0,
     externalLocal: (flags & ServiceFlag.EXTERNAL_LOCAL) !== 0,
+    algorithm: services.algorithm(index) === Algorithm.MAGLEV ? "maglev" : "random",
+    sourceRanges: (ranges.get(index) ?? []).toSorted(),
     cluster: readSlice(maps, services.cluster(index)),
     local: readSlice(maps, services.local(index)),
   };
@@ -74,16 +91,19 @@ function trafficOf(stats: StatsMap, index: number, name: ServiceName): TrafficRe
   };
 }
 
-/** A backend stands once in the report however often a weighted slice repeats it. */
+/** A backend stands once in the report, with the number of its slots. */
 function readSlice(maps: ServiceMaps, word: bigint): BackendReport[] {
   const { offset, count } = unpackSlice(word);
-  const indices = new Set(maps.slots.subarray(offset, offset + count));
-  return [...indices]
-    .filter((index) => index < maps.backends.length)
-    .map((index) => readBackend(maps, index));
+  const slots = new Map<number, number>();
+  for (const index of maps.slots.subarray(offset, offset + count)) {
+    slots.set(index, (slots.get(index) ?? 0) + 1);
+  }
+  return [...slots]
+    .filter(([index]) => index < maps.backends.length)
+    .map(([index, times]) => readBackend(maps, index, times));
 }
 
-function readBackend({ backends }: ServiceMaps, index: number): BackendReport {
+function readBackend({ backends }: ServiceMaps, index: number, slots: number): BackendReport {
   const flags = backends.flags(index);
   return {
     address: addressText(backends.address(index), 0),
@@ -94,18 +114,46 @@ function readBackend({ backends }: ServiceMaps, index: number): BackendReport {
     serving: (flags & BackendFlag.SERVING) !== 0,
     terminating: (flags & BackendFlag.TERMINATING) !== 0,
     local: (flags & BackendFlag.LOCAL) !== 0,
+    slots,
   };
 }
 
+/** What refuses unserved ports is no Service's. */
 function frontendsByService(maps: ServiceMaps): Map<number, FrontendReport[]> {
   const found = new Map<number, FrontendReport[]>();
-  for (const [key, { service }] of maps.frontends.entries()) {
-    const report = { address: addressText(key.address, 0), port: key.port };
-    const siblings = found.get(service);
-    if (siblings === undefined) found.set(service, [report]);
-    else siblings.push(report);
+  for (const [key, { service, kind, flags }] of maps.frontends.entries()) {
+    if (key.scope === FrontendScope.SCOPE_ANY_PORT) continue;
+    const limited = (flags & FrontendFlag.SOURCE_RANGES) !== 0;
+    const address = addressText(key.address, 0);
+    add(found, service, { kind: kinds[kind] ?? "ClusterIP", address, port: key.port, limited });
   }
   return found;
+}
+
+const kinds: Readonly<Record<number, FrontendReport["kind"]>> = {
+  [FrontendKind.CLUSTER_IP]: "ClusterIP",
+  [FrontendKind.EXTERNAL_IP]: "ExternalIP",
+  [FrontendKind.LOAD_BALANCER]: "LoadBalancer",
+  [FrontendKind.NODE_PORT]: "NodePort",
+};
+
+/** In the order of maps.h, then by address and port. */
+function byKind(a: FrontendReport, b: FrontendReport): number {
+  const order = Object.values(kinds);
+  if (a.kind !== b.kind) return order.indexOf(a.kind) - order.indexOf(b.kind);
+  return a.address === b.address ? a.port - b.port : a.address < b.address ? -1 : 1;
+}
+
+function rangesByService({ sourceRanges }: ServiceMaps): Map<number, string[]> {
+  const found = new Map<number, string[]>();
+  for (const range of sourceRanges.entries()) add(found, range.service, textOfRange(range));
+  return found;
+}
+
+function add<T>(to: Map<number, T[]>, service: number, item: T): void {
+  const siblings = to.get(service);
+  if (siblings === undefined) to.set(service, [item]);
+  else siblings.push(item);
 }
 
 function protocolName(protocol: number): Protocol {

@@ -1,4 +1,6 @@
+import type { FrontendKind } from "../compile/records.ts";
 import type { IpFamily, Protocol } from "../model/address.ts";
+import type { Algorithm } from "../model/service.ts";
 
 /** A program of the object, and whether the kernel runs it for us. */
 export interface ProgramReport {
@@ -52,8 +54,12 @@ export interface TrafficReport {
 }
 
 export interface FrontendReport {
+  readonly kind: FrontendKind;
+  /** Of a NodePort: "0.0.0.0" or "::", which stand for every NodePort address of the node. */
   readonly address: string;
   readonly port: number;
+  /** Open to the Service's source ranges only (KP-24). */
+  readonly limited: boolean;
 }
 
 export interface BackendReport {
@@ -67,6 +73,8 @@ export interface BackendReport {
   readonly terminating: boolean;
   /** Runs on this node. */
   readonly local: boolean;
+  /** Of the slice: its share of them is that of new connections. */
+  readonly slots: number;
 }
 
 /** One Service port in one IP family, as the kernel holds it. */
@@ -79,6 +87,9 @@ export interface ServiceReport extends TrafficReport {
   readonly affinityTimeoutSeconds: number;
   readonly internalLocal: boolean;
   readonly externalLocal: boolean;
+  readonly algorithm: Algorithm;
+  /** CIDRs that the limited frontends are open to. */
+  readonly sourceRanges: readonly string[];
   /** Endpoints from which connections are spread over the cluster (KP-12). */
   readonly cluster: readonly BackendReport[];
   /** Endpoints from which connections are spread over this node (KP-13). */

@@ -1,7 +1,7 @@
 import type { MapError } from "../datapath/map_error.ts";
 import type { SourceRangeMap } from "../datapath/maps.ts";
+import { keyOfRange, textOfRange } from "../datapath/source_range.ts";
 import { writeBatches } from "./batch.ts";
-import { keyOfRange, textOfRange } from "./source_range_text.ts";
 
 /** Told what became of a service's ranges. */
 export interface RangeReport {

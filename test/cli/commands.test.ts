@@ -12,10 +12,10 @@ describe("sluice service list", () => {
     const { code, out, err } = await run("service list");
     expect(out.trimEnd()).toBe(
       text(`
-    NAMESPACE     NAME   PORT          FAMILY   FRONTENDS         ENDPOINTS   CONNECTIONS   DATAGRAMS   REFUSED
-    kube-system   dns    53/UDP        IPv4     10.96.0.53:53     1           9             8           0
-    shop          web    http:80/TCP   IPv4     10.96.0.10:80     2           71            72          73
-    shop          web    http:80/TCP   IPv6     [fd00:96::a]:80   0           0             0           5
+    NAMESPACE     NAME   PORT          FAMILY   FRONTENDS                                                               ENDPOINTS   CONNECTIONS   DATAGRAMS   REFUSED   DENIED
+    kube-system   dns    53/UDP        IPv4     ClusterIP 10.96.0.53:53                                                 1           9             8           0         0
+    shop          web    http:80/TCP   IPv4     ClusterIP 10.96.0.10:80, LoadBalancer 192.0.2.10:80, NodePort *:30080   2           71            72          73        76
+    shop          web    http:80/TCP   IPv6     ClusterIP [fd00:96::a]:80                                               0           0             0           5         0
       `),
     );
     expect([code, err]).toEqual([0, ""]);
@@ -92,23 +92,26 @@ describe("sluice service get", () => {
     expect(code).toBe(0);
     expect(out.trimEnd()).toBe(
       text(`
-    Service:    shop/web
-    Port:       http:80/TCP IPv4, index 7
-    Frontends:  10.96.0.10:80
-    Policy:     internal Local, external Cluster
-    Affinity:   ClientIP for 10800 s
-    Counters:   71 connections, 72 datagrams, 73 refused, 74 by affinity, 75 unremembered, 76 denied
-    Packets:    77 requests (7800 bytes), 79 replies (8000 bytes)
+    Service:        shop/web
+    Port:           http:80/TCP IPv4, index 7
+    Frontends:      ClusterIP 10.96.0.10:80, LoadBalancer 192.0.2.10:80 (source ranges), NodePort *:30080
+    Source ranges:  198.51.100.0/24, 203.0.113.0/24
+    Policy:         internal Local, external Cluster
+    Algorithm:      random
+    Affinity:       ClientIP for 10800 s
+    Counters:       71 connections, 72 datagrams, 73 refused, 74 by affinity, 75 unremembered, 76 denied
+    Packets:        77 requests (7800 bytes), 79 replies (8000 bytes)
 
-    ENDPOINT         SELECTED FOR     STATE                  NODE    INDEX
-    10.1.0.5:8080    cluster, local   ready                  this    3
-    10.1.1.9:8080    cluster          ready                  other   4
-    10.1.1.10:8080   local            serving, terminating   other   5
+    ENDPOINT         SELECTED FOR               STATE                  NODE    INDEX
+    10.1.0.5:8080    cluster 33.3%, local 50%   ready                  this    3
+    10.1.1.9:8080    cluster 66.7%              ready                  other   4
+    10.1.1.10:8080   local 50%                  serving, terminating   other   5
 
     Service:    shop/web
     Port:       http:80/TCP IPv6, index 8
-    Frontends:  [fd00:96::a]:80
+    Frontends:  ClusterIP [fd00:96::a]:80
     Policy:     internal Cluster, external Cluster
+    Algorithm:  random
     Affinity:   none
     Counters:   0 connections, 0 datagrams, 5 refused, 0 by affinity, 0 unremembered, 0 denied
     Packets:    0 requests (0 bytes), 0 replies (0 bytes)
@@ -127,6 +130,7 @@ describe("sluice service get", () => {
     const { code, out, err } = await run("service get kube-system/dns", { fetchDebug: down });
     expect([code, err.slice(0, 5)]).toEqual([0, "note:"]);
     expect(out).toContain("Service:    kube-system/dns\n");
+    expect(out).toContain("Algorithm:  maglev, 1 slot\n");
   });
 
   it("says that no endpoint of this node is eligible where the policy is Local", async () => {
@@ -134,13 +138,27 @@ describe("sluice service get", () => {
     const { out } = await run("service get shop/web", {
       fetchDebug: async () => ({ status: 200, body }),
     });
-    expect(out.split("\n").slice(8, -1)).toEqual([
-      "ENDPOINT        SELECTED FOR   STATE   NODE    INDEX",
-      "10.1.0.5:8080   cluster        ready   this    3",
-      "10.1.1.9:8080   cluster        ready   other   4",
+    expect(out.split("\n").slice(10, -1)).toEqual([
+      "ENDPOINT        SELECTED FOR    STATE   NODE    INDEX",
+      "10.1.0.5:8080   cluster 33.3%   ready   this    3",
+      "10.1.1.9:8080   cluster 66.7%   ready   other   4",
       "",
       "No endpoint on this node is eligible: connections are refused.",
     ]);
+  });
+
+  it("says that traffic from outside finds no endpoint where its policy is Local (KP-14)", async () => {
+    const body = [{ ...web4, internalLocal: false, externalLocal: true, local: [] }];
+    const fetchDebug = async () => ({ status: 200, body });
+    const { out } = await run("service get shop/web", { fetchDebug });
+    expect(out.split("\n").at(-2)).toBe(
+      "No endpoint on this node is eligible: packets from outside are dropped.",
+    );
+    const inside = [{ ...body[0], frontends: web6.frontends }];
+    const answer = async () => ({ status: 200, body: inside });
+    expect((await run("service get shop/web", { fetchDebug: answer })).out).not.toContain(
+      "dropped",
+    );
   });
 
   it("says once where the names are from when the agent is dead and the Service unknown", async () => {
@@ -239,7 +257,7 @@ describe("sluice status", () => {
     expect(out).toBe(
       [
         "Agent:                       down: no agent answers on /run/sluice/sluice.sock\n",
-        "Pins in /sys/fs/bpf/sluice:  3 Service ports, 3 frontends, 4 backends\n",
+        "Pins in /sys/fs/bpf/sluice:  3 Service ports, 5 frontends, 4 backends\n",
       ].join(""),
     );
   });

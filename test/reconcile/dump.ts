@@ -1,10 +1,10 @@
 import type { ServiceMaps } from "../../agent/datapath/maps.ts";
 import { unpackSlice } from "../../agent/datapath/slice.ts";
+import { textOfRange } from "../../agent/datapath/source_range.ts";
 import { addressText } from "../../agent/model/ip.ts";
 import { textOfKey } from "../../agent/reconcile/frontend_text.ts";
 import { isGuard } from "../../agent/reconcile/guards.ts";
 import { keyOfName } from "../../agent/reconcile/service_name.ts";
-import { textOfRange } from "../../agent/reconcile/source_range_text.ts";
 import {
   Algorithm,
   BackendFlag,
