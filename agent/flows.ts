@@ -34,13 +34,14 @@ export function startFlows(datapath: Datapath, config: FlowConfig, log: Log): Fl
   const { settings } = datapath.node;
   const timeoutSeconds = timeoutsOf(config);
   writeFlowTimeouts(settings, timeoutSeconds);
+  const capacity = Math.floor(datapath.capacity("flows") / ENTRIES_PER_FLOW);
   const iterator = expiredFlows(datapath);
-  const collector =
-    iterator && new FlowCollector(() => sweepFlows(iterator), warnOnce(log, "flows stay too long"));
+  const failed = warnOnce(log, "idle flows stay");
+  const collector = iterator && new FlowCollector(() => sweepFlows(iterator), failed, capacity);
   return {
     status: () => ({
       ...(collector?.usage() ?? unswept),
-      capacity: Math.floor(datapath.capacity("flows") / ENTRIES_PER_FLOW),
+      capacity,
       timeoutSeconds,
       snatPorts: snatPortsOf(settings),
     }),

@@ -3,8 +3,11 @@ import type { FlowStateName } from "./flow_state.ts";
 import { type FlowSweep, noneExpired } from "./flow_sweep.ts";
 
 const INTERVAL_MS = 5_000;
+/** While there is little room: a flood takes it up, and sweeps protect what it would evict. */
+const CROWDED_INTERVAL_MS = 1_000;
+const CROWDED = 0.75;
 /** At most this share of the time is spent sweeping, however large the table is. */
-const SHARE = 0.01;
+const SHARE = 0.05;
 
 /** What is known of the flows from sweeping them. */
 export type FlowUsage = Pick<FlowsReport, "inUse" | "expired" | "lastSweepSeconds">;
@@ -12,11 +15,14 @@ export type FlowUsage = Pick<FlowsReport, "inUse" | "expired" | "lastSweepSecond
 /** Before the first sweep, and where the kernel cannot sweep. */
 export const unswept: FlowUsage = { inUse: null, expired: noneExpired, lastSweepSeconds: null };
 
-/** Sweeps now and then, one sweep at a time, the first one at once. */
+/**
+ * Sweeps now and then, one sweep at a time, the first one at once. A sweep marks idle connections as
+ * used, so that what is evicted when the table is full are flows that nobody has answered.
+ */
 export class FlowCollector {
   readonly #sweep: () => Promise<FlowSweep>;
   readonly #failed: (error: unknown) => void;
-  readonly #intervalMs: number;
+  readonly #capacity: number;
   readonly #expired: Record<FlowStateName, number> = { ...noneExpired };
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> = Promise.resolve();
@@ -24,14 +30,11 @@ export class FlowCollector {
   #inUse: number | null = null;
   #lastSweepSeconds: number | null = null;
 
-  constructor(
-    sweep: () => Promise<FlowSweep>,
-    failed: (error: unknown) => void,
-    intervalMs: number = INTERVAL_MS,
-  ) {
+  /** `capacity`: flows that the table can hold. */
+  constructor(sweep: () => Promise<FlowSweep>, failed: (error: unknown) => void, capacity: number) {
     this.#sweep = sweep;
     this.#failed = failed;
-    this.#intervalMs = intervalMs;
+    this.#capacity = capacity;
     this.#running = this.#run();
   }
 
@@ -58,7 +61,9 @@ export class FlowCollector {
       this.#failed(error);
     }
     if (this.#isStopped) return;
-    const delay = Math.max(this.#intervalMs, (performance.now() - startedAt) / SHARE);
+    const isCrowded = (this.#inUse ?? 0) > CROWDED * this.#capacity;
+    const interval = isCrowded ? CROWDED_INTERVAL_MS : INTERVAL_MS;
+    const delay = Math.max(interval, (performance.now() - startedAt) / SHARE);
     this.#timer = setTimeout(() => {
       this.#running = this.#run();
     }, delay).unref();

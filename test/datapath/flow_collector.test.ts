@@ -35,7 +35,7 @@ describe("the collector of flows", () => {
     sweeps = new Sweeps();
     failures = [];
     const failed = (error: unknown) => failures.push((error as Error).message);
-    collector = new FlowCollector(sweeps.sweep, failed, 5_000);
+    collector = new FlowCollector(sweeps.sweep, failed, 1_000);
   });
   afterEach(async () => {
     void collector.stop();
@@ -59,11 +59,22 @@ describe("the collector of flows", () => {
     expect(collector.usage()).toMatchObject({ inUse: 2, expired: { closed: 15 } });
   });
 
-  it("spends at most a hundredth of the time on it: a slow sweep is followed by a longer pause", async () => {
-    await vi.advanceTimersByTimeAsync(200);
-    await sweeps.end(found(1, 1, 0));
-    expect(collector.usage().lastSweepSeconds).toBeCloseTo(0.2, 3);
-    await vi.advanceTimersByTimeAsync(19_990);
+  it("sweeps every second while more than three quarters of the table are in use", async () => {
+    await sweeps.end(found(751, 0, 0));
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(sweeps.begun).toBe(2);
+    await sweeps.end(found(750, 0, 0));
+    await vi.advanceTimersByTimeAsync(4_990);
+    expect(sweeps.begun).toBe(2);
+    await vi.advanceTimersByTimeAsync(10);
+    expect(sweeps.begun).toBe(3);
+  });
+
+  it("spends at most a twentieth of the time on it: a longer pause follows a slow sweep", async () => {
+    await vi.advanceTimersByTimeAsync(400);
+    await sweeps.end(found(1_000, 1_000, 0));
+    expect(collector.usage().lastSweepSeconds).toBeCloseTo(0.4, 3);
+    await vi.advanceTimersByTimeAsync(7_990);
     expect(sweeps.begun).toBe(1);
     await vi.advanceTimersByTimeAsync(20);
     expect(sweeps.begun).toBe(2);
@@ -75,7 +86,7 @@ describe("the collector of flows", () => {
     await sweeps.end(new Error("EPERM"));
     expect(failures).toEqual(["EPERM"]);
     expect(collector.usage().inUse).toBeNull();
-    await vi.advanceTimersByTimeAsync(6_000_000);
+    await vi.advanceTimersByTimeAsync(2_000_000);
     expect(sweeps.begun).toBe(2);
   });
 

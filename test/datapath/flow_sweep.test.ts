@@ -87,6 +87,13 @@ describe("the later of both directions says when the last packet came", () => {
   }
 });
 
+it("a packet that comes while the sweep runs keeps its flow: the clock may be behind it", async () => {
+  table.put(flow({ requestIdle: -3 }));
+  const { expired } = await sweepFlows(table.iterator);
+  expect(expired).toEqual(ended({}));
+  expect(table.size).toBe(2);
+});
+
 describe("of a flow that has lost a direction to eviction (PF-28)", () => {
   const established = { request: SYN | ACK, reply: SYN | ACK };
   const half = (which: 0 | 1, spec: FlowSpec) => table.putEntries([entriesOf(spec)[which]]);
@@ -147,6 +154,40 @@ it("IPv6, local backends and flows from pods end alike", async () => {
     expired: ended({ opening: 2, unreplied: 1 }),
   });
   expect(table.size).toBe(0);
+});
+
+it("a flood of SYNs evicts its own flows, not idle connections that sweeps have marked", async () => {
+  const small = FlowTable.open(4096);
+  small.settings.setTcpOpening(0, 1_000);
+  small.settings.setTcpEstablished(0, 100_000);
+  small.settings.setTcpClosing(0, 100);
+  small.settings.setTcpClosed(0, 20);
+  const idle = Array.from({ length: 500 }, (_, n) =>
+    flow({
+      client: ["198.51.100.7", n],
+      masquerade: ["10.0.0.1", n],
+      request: SYN | ACK,
+      reply: SYN | ACK,
+      requestIdle: 3_000,
+    }),
+  );
+  small.put(...idle);
+  for (let round = 0; round < 10; round++) {
+    await sweepFlows(small.iterator);
+    const syns = Array.from({ length: 1_000 }, (_, n) =>
+      flow({
+        client: ["203.0.113.1", n],
+        frontend: ["192.0.2.1", round],
+        backend: ["10.244.1.6", round],
+        masquerade: ["10.0.0.2", n],
+        request: SYN,
+        requestIdle: 30,
+      }),
+    );
+    small.put(...syns);
+  }
+  const left = idle.filter((spec) => small.standing(spec) === "both").length;
+  expect(left).toBeGreaterThan(450);
 });
 
 it("a large table is walked in full while the event loop turns (PF-10)", async () => {
