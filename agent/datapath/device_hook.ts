@@ -28,7 +28,8 @@ export function hooksOf({ index, role, ports }: NodeDevice): readonly DeviceHook
   const programs =
     role === "external"
       ? (["sluice_from_outside", "sluice_to_outside"] as const)
-      : (["sluice_from_pod"] as const);
+      : // Replies that the stack hands to a pod are translated at its door.
+        (["sluice_to_outside", "sluice_from_pod"] as const);
   return programs.map((program) => ({ program, ifindex: index }));
 }
 

@@ -90,6 +90,7 @@ describe("a device", () => {
       "attach sluice_from_outside-2",
       "attach sluice_to_outside-2",
       "tell of 2",
+      "attach sluice_to_outside-3",
       "attach sluice_from_pod-3",
       "tell of 3",
     ]);
@@ -164,7 +165,11 @@ describe("a device", () => {
     kernel.noted();
     kernel.attached.delete("sluice_from_pod-3");
     devices.verify();
-    expect(kernel.noted()).toEqual(["attach sluice_from_pod-3", "tell of 3"]);
+    expect(kernel.noted()).toEqual([
+      "attach sluice_to_outside-3",
+      "attach sluice_from_pod-3",
+      "tell of 3",
+    ]);
   });
 });
 
@@ -174,8 +179,10 @@ describe("a bridge", () => {
   it("is told of after its ports are served, and carries no program", () => {
     devices.apply([bridge(10, 11), device(10), device(11)]);
     expect(kernel.noted()).toEqual([
+      "attach sluice_to_outside-10",
       "attach sluice_from_pod-10",
       "tell of 10",
+      "attach sluice_to_outside-11",
       "attach sluice_from_pod-11",
       "tell of 11",
       "tell of 9",
@@ -218,16 +225,17 @@ describe("what an agent left behind", () => {
       "forget 4",
       "detach sluice_from_pod-4",
       "forget 5",
+      "attach sluice_to_outside-3",
       "attach sluice_from_pod-3",
       "tell of 3",
     ]);
   });
 
   it("goes on where the kernel refuses the programs of this one (PF-04, PF-07)", async () => {
-    await inherit(pod(3));
+    await inherit(pod(3), { program: "sluice_to_outside", ifindex: 3 });
     devices = new Devices(undefined, kernel.hooks, kernel.maps, pins);
     devices.apply([device(3), device(4)]);
-    expect([...kernel.attached]).toEqual(["sluice_from_pod-3"]);
+    expect([...kernel.attached]).toEqual(["sluice_from_pod-3", "sluice_to_outside-3"]);
     expect([...kernel.entries.keys()]).toEqual([3]);
     expect(devices.report()).toMatchObject([
       { index: 3, problem: null },

@@ -25,8 +25,6 @@ describe("connections that another proxy has translated", () => {
       for (const pod of [near, far]) {
         await redirect(iptables, pod[family]);
         theirs.push(await startKeptLoad(stage.client, nodePort(family)));
-        await forget(iptables);
-        await redirect(iptables, near[family]);
       }
     }
     await stage.publish(exposed("web", 1, { endpoints: [{ pod: mine, nodeName: "a" }] }));
@@ -41,16 +39,14 @@ describe("connections that another proxy has translated", () => {
     port,
   });
 
-  /** New connections of the NodePort go to this pod; those to other nodes get the node's address. */
+  /** New connections to the NodePort go to this pod from now on, with the node's address. */
   async function redirect(iptables: string, address: string): Promise<void> {
     const to = address.includes(":") ? `[${address}]:8080` : `${address}:8080`;
     const match = ["-p", "tcp", "--dport", `${port}`, "-j", "DNAT", "--to-destination", to];
-    await run(iptables, "-t", "nat", "-A", "PREROUTING", ...match);
+    await run(iptables, "-t", "nat", "-I", "PREROUTING", ...match);
     const masquerade = ["-d", address, "-p", "tcp", "--dport", "8080", "-j", "MASQUERADE"];
     await run(iptables, "-t", "nat", "-A", "POSTROUTING", ...masquerade);
   }
-
-  const forget = (iptables: string) => run(iptables, "-t", "nat", "-F");
 
   async function run(command: string, ...args: readonly string[]): Promise<void> {
     const { code, stderr } = await stage.nodes.a.run(command, args);

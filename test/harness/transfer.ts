@@ -18,7 +18,7 @@ export async function serveHttp(pod: ServingSite, port: number): Promise<Child> 
 
 /** By curl: SHA-256 of `length` bytes as they arrive. */
 export function download(from: RunningSite, authority: string, length: number): Promise<string> {
-  return shell(from, 'curl -sS --fail "http://$1/$2" | sha256sum | cut -c 1-64', [
+  return shell(from, 'curl -sS --fail --max-time 25 "http://$1/$2" | sha256sum | cut -c 1-64', [
     authority,
     `${length}`,
   ]);
@@ -26,7 +26,7 @@ export function download(from: RunningSite, authority: string, length: number): 
 
 /** By curl: SHA-256 of `length` bytes as the server got them. */
 export function upload(from: RunningSite, authority: string, length: number): Promise<string> {
-  const send = '"$3" "$4" "$2" | curl -sS --fail -H "Expect:" -T - "http://$1/"';
+  const send = '"$3" "$4" "$2" | curl -sS --fail --max-time 25 -H "Expect:" -T - "http://$1/"';
   return shell(from, send, [authority, `${length}`, process.execPath, script("bytes.ts")]);
 }
 
