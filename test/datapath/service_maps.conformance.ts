@@ -1,8 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { isMapFull, MapError } from "../../agent/datapath/map_error.ts";
 import type { ServiceMaps } from "../../agent/datapath/maps.ts";
+import { noPorts, widened } from "../../agent/datapath/node_ports.ts";
 import { packSlice, unpackSlice } from "../../agent/datapath/slice.ts";
-import type { FrontendKey } from "../../bpf/build/layout.ts";
+import { keyOfRange, textOfRange } from "../../agent/datapath/source_range.ts";
+import { type FrontendKey, FrontendKind } from "../../bpf/build/layout.ts";
 
 /** Sizes that the maps under test have to be made with. */
 export const conformanceCapacity = {
@@ -10,6 +12,7 @@ export const conformanceCapacity = {
   backends: 64,
   slots: 256,
   frontends: 1024,
+  sourceRanges: 64,
 } as const;
 
 export interface MapsUnderTest {
@@ -36,6 +39,9 @@ export function serviceMapsConformance(name: string, make: () => MapsUnderTest):
       expect(maps.slots.length).toBe(256);
       expect(maps.frontends.capacity).toBe(1024);
       expect([...maps.frontends.entries()]).toEqual([]);
+      expect(maps.sourceRanges.capacity).toBe(64);
+      expect([...maps.sourceRanges.entries()]).toEqual([]);
+      expect(maps.nodePorts.bounds()).toEqual(noPorts);
       expect([...maps.names.entries()]).toEqual([]);
       expect(maps.slots.every((slot) => slot === 0)).toBe(true);
       expect(maps.services.cluster(15)).toBe(0n);
@@ -89,6 +95,26 @@ export function serviceMapsConformance(name: string, make: () => MapsUnderTest):
       expect(dump(maps)).toEqual(["1:53/17 2 0", "1:53/6 1 0", "1:54/6 3 0", "2:53/6 4 9"]);
     });
 
+    it("tells frontends apart by scope, and keeps their kind (KP-26, PF-30)", () => {
+      const port = key(0, 30_080, 6);
+      maps.frontends.update([
+        [port, { service: 1, kind: FrontendKind.EXTERNAL_IP, flags: 0 }],
+        [
+          { ...port, scope: 1 },
+          { service: 2, kind: FrontendKind.NODE_PORT, flags: 0 },
+        ],
+        [
+          { ...port, scope: 2 },
+          { service: 0xffff_ffff, kind: FrontendKind.UNSERVED, flags: 255 },
+        ],
+      ]);
+      const held = Array.from(
+        maps.frontends.entries(),
+        ([{ scope }, { service, kind, flags }]) => `${scope}: ${service} ${kind} ${flags}`,
+      );
+      expect(held.sort()).toEqual(["0: 1 1 0", "1: 2 3 0", "2: 4294967295 4 255"]);
+    });
+
     it("replaces a frontend in place", () => {
       maps.frontends.update([[key(1, 53, 6), { service: 1, kind: 0, flags: 0 }]]);
       maps.frontends.update([[key(1, 53, 6), { service: 8, kind: 0, flags: 1 }]]);
@@ -131,6 +157,51 @@ export function serviceMapsConformance(name: string, make: () => MapsUnderTest):
       maps.frontends.update(all.map((each) => [each, { service: 1, kind: 0, flags: 0 }]));
       maps.frontends.update([[key(1, 5, 6), { service: 2, kind: 0, flags: 0 }]]);
       expect(dump(maps)).toContain("1:5/6 2 0");
+    });
+
+    it("keeps source ranges of both families, by service (KP-24)", () => {
+      const ranges = ["10.0.0.0/8", "10.0.0.0/16", "192.0.2.7/32", "2001:db8::/33", "::/0"];
+      maps.sourceRanges.add(ranges.map((cidr) => keyOfRange(7, cidr)));
+      maps.sourceRanges.add([keyOfRange(8, "10.0.0.0/8"), keyOfRange(7, "10.0.0.0/8")]);
+      expect(rangesOf(maps)).toEqual([
+        "7 10.0.0.0/16",
+        "7 10.0.0.0/8",
+        "7 192.0.2.7/32",
+        "7 2001:db8::/33",
+        "7 ::/0",
+        "8 10.0.0.0/8",
+      ]);
+    });
+
+    it("deletes source ranges alone, and takes absent ones for deleted", () => {
+      maps.sourceRanges.add([keyOfRange(7, "10.0.0.0/8"), keyOfRange(7, "10.0.0.0/16")]);
+      maps.sourceRanges.delete([
+        keyOfRange(7, "10.0.0.0/9"),
+        keyOfRange(7, "10.0.0.0/8"),
+        keyOfRange(8, "10.0.0.0/16"),
+      ]);
+      maps.sourceRanges.delete([]);
+      maps.sourceRanges.add([]);
+      expect(rangesOf(maps)).toEqual(["7 10.0.0.0/16"]);
+    });
+
+    it("says that source ranges are full and how many went in, and keeps those (PF-08)", () => {
+      const all = Array.from({ length: 70 }, (_, last) => keyOfRange(7, `10.0.0.${last}/32`));
+      const error = thrownBy(() => maps.sourceRanges.add(all));
+      expect(isMapFull(error)).toBe(true);
+      expect(error).toMatchObject({ map: "source_ranges", done: 64 });
+      expect(rangesOf(maps)).toHaveLength(64);
+    });
+
+    it("remembers between which ports NodePorts are", () => {
+      maps.nodePorts.setBounds({ first: 30_080, last: 30_080 });
+      expect(maps.nodePorts.bounds()).toEqual({ first: 30_080, last: 30_080 });
+      maps.nodePorts.setBounds(widened(maps.nodePorts.bounds(), 65_535));
+      maps.nodePorts.setBounds(widened(maps.nodePorts.bounds(), 30_100));
+      maps.nodePorts.setBounds(widened(maps.nodePorts.bounds(), 1));
+      expect(maps.nodePorts.bounds()).toEqual({ first: 1, last: 65_535 });
+      maps.nodePorts.setBounds(noPorts);
+      expect(maps.nodePorts.bounds()).toEqual(noPorts);
     });
 
     it("keeps names by index, as long as Kubernetes allows them", () => {
@@ -181,6 +252,9 @@ const dump = (maps: ServiceMaps): readonly string[] =>
     ([{ address, port, protocol }, { service, flags }]) =>
       `${address[15]}:${port}/${protocol} ${service} ${flags}`,
   ).sort();
+
+const rangesOf = (maps: ServiceMaps): readonly string[] =>
+  Array.from(maps.sourceRanges.entries(), (key) => `${key.service} ${textOfRange(key)}`).sort();
 
 function thrownBy(act: () => void): unknown {
   try {
