@@ -44,7 +44,7 @@ export class TestAgent implements AsyncDisposable {
   readonly folder: string;
   readonly pinPath: string;
   readonly socketPath: string;
-  readonly #command: readonly [string, ...string[]];
+  #command: readonly [string, ...string[]];
   readonly #args: readonly string[];
   readonly #env: NodeJS.ProcessEnv;
   #child: Child | undefined;
@@ -80,8 +80,12 @@ export class TestAgent implements AsyncDisposable {
     ]);
   }
 
-  /** Starts the process, again where it has ended, and waits until it is ready. */
-  async begin(): Promise<void> {
+  /**
+   * Starts the process, again where it has ended, and waits until it is ready. Another command than
+   * before stands for another build.
+   */
+  async begin(command = this.#command): Promise<void> {
+    this.#command = command;
     const child = this.launch();
     await until(async () => child.exit !== undefined || (await this.status()).sync.ready, {
       deadlineMs: 30_000,
