@@ -23,7 +23,7 @@ it("asks a running agent over its socket", async () => {
     expect(await fetchDebug(path, "/v1/status")).toEqual({ status: 200, body: status });
     expect(await fetchDebug(path, "/v1/none")).toMatchObject({ status: 404 });
     const { code, out } = await run(`service get shop/web --socket-path ${path}`, { fetchDebug });
-    expect([code, out.slice(0, 21)]).toEqual([0, "Service:    shop/web\n"]);
+    expect([code, out.split("\n")[0]]).toEqual([0, "Service:        shop/web"]);
   } finally {
     await server.close();
   }
