@@ -110,14 +110,15 @@ describe("a full map", () => {
   });
 
   it("of frontends names the Service left out, serves the rest, and takes it in later", async () => {
-    await start("--max-frontends=2");
+    // Each Service takes one, and one by which its other ports are refused.
+    await start("--max-frontends=4");
     await served.publish(service(1));
     await served.publish(service(2));
     await writeService(served.folder, service(3));
     const [failure] = await failing(1);
     expect(failure).toMatchObject({
       service: "default/web-3:tcp-80/TCP/IPv4",
-      message: message("frontends", 2, "--max-frontends"),
+      message: message("frontends", 4, "--max-frontends"),
     });
     for (const n of [1, 2]) {
       expect(await ask(client, "tcp", address(n), 80)).toMatchObject({ backend: "one" });
@@ -164,7 +165,7 @@ describe("a full map", () => {
     const { maps } = (await served.agent.status()).datapath;
     expect(maps.find(({ name }) => name === "services")).toMatchObject({ entries: 2, capacity: 2 });
     expect(maps.find(({ name }) => name === "frontends")).toMatchObject({
-      entries: 2,
+      entries: 4,
       capacity: 8,
     });
     expect(await failures()).toEqual([]);

@@ -324,8 +324,10 @@ function attachedTo(cgroup: string, type: AttachType): number[] {
   }
 }
 
+/** Those at the cgroup; names of links to devices end in a number. */
 function programsOf(links: string): readonly (readonly [string, number])[] {
-  return readdirSync(links).map((name) => {
+  const names = readdirSync(links).filter((name) => !/-\d+$/.test(name));
+  return names.map((name) => {
     using link = BpfLink.openPinned(join(links, name));
     return [name, link.info.programId] as const;
   });

@@ -87,7 +87,7 @@ describe("a ClusterIP", () => {
 
   it("leads each of its ports to that port's target (KP-33)", async () => {
     const { frontends, cluster } = await served.servicePort("web", "tcp-443", "IPv4");
-    expect(frontends).toEqual([{ address: web4, port: 443 }]);
+    expect(frontends).toMatchObject([{ kind: "ClusterIP", address: web4, port: 443 }]);
     expect(cluster.map(({ address, port }) => `${address}:${port}`)).toEqual([`${one.ip4}:9090`]);
     expect(await ask(client, "tcp", web4, 443)).toEqual({ backend: "one", peer: `${web4}:443` });
   });
