@@ -14,9 +14,9 @@ COPY native native
 RUN npm run build
 
 FROM debian:bookworm-slim
-# What the addon and Node are linked with, beside libc6.
+# What the addon and Node are linked with, beside libc6; libelf and zlib come with libbpf.
 RUN apt-get update \
-  && apt-get install -y --no-install-recommends libbpf1 libelf1 libgcc-s1 libstdc++6 zlib1g \
+  && apt-get install -y --no-install-recommends libbpf1 libgcc-s1 libstdc++6 \
   && rm -rf /var/lib/apt/lists/*
 # The Node of the lock file, which is the one that everything is tested with.
 COPY --from=build /src/node_modules/node-linux-*/bin/node /usr/local/bin/

@@ -22,7 +22,7 @@ export default defineConfig({
       ),
       project("native", ["native/test/**/*.test.ts"], true),
       project("kernel", ["test/{bpf,datapath,packets}/**/*.test.ts"], true),
-      project("e2e", ["test/e2e/**/*.test.ts"], true),
+      project("e2e", ["test/{e2e,manifests}/**/*.test.ts"], true),
       project("vm", ["test/vm/**/*.test.ts"], true),
     ],
   },
