@@ -1,9 +1,9 @@
 import type { AgentConfig } from "./config/settings.ts";
 import { NodeAddressTable } from "./datapath/node_address_table.ts";
-import { setPrimary } from "./datapath/node_settings.ts";
+import { primaryIn, setPrimary } from "./datapath/node_settings.ts";
 import type { Datapath } from "./datapath/open.ts";
 import type { Log } from "./log.ts";
-import type { NodeNetwork } from "./network/state.ts";
+import type { NodeAddress, NodeNetwork } from "./network/state.ts";
 import { NetworkWatch } from "./network/watch.ts";
 
 /** How soon what failed, or was detached by somebody, is attached again. */
@@ -20,17 +20,23 @@ export class NodeWatch {
   readonly #addresses: NodeAddressTable;
   readonly #watch: NetworkWatch;
   readonly #log: Log;
+  readonly #config: AgentConfig;
+  /** Told of the addresses at which NodePorts answer; none: at every one. */
+  #listener: (addresses: readonly string[]) => void = () => {};
+  #nodePortAddresses: readonly string[] = [];
   #timer: NodeJS.Timeout | undefined;
   #watchProblem: string | undefined;
   #addressProblem: string | undefined;
   #told = new Set<string>();
 
   constructor(config: AgentConfig, datapath: Datapath, log: Log) {
+    this.#config = config;
     this.#datapath = datapath;
     this.#addresses = new NodeAddressTable(datapath.node.addresses);
     this.#log = log;
     this.#watch = new NetworkWatch({
       settings: config,
+      nodeAddresses: primaryIn(datapath.node.settings),
       foreignAt: (ifindex, filters) => datapath.devices.foreignAt(ifindex, filters),
       onChange: (network) => this.#apply(network),
       onProblem: (problem) => {
@@ -45,6 +51,13 @@ export class NodeWatch {
     this.#timer = setInterval(() => this.#verify(), VERIFY_MS).unref();
   }
 
+  /** Calls back now and at each change. */
+  followNodePorts(listener: (addresses: readonly string[]) => void): void {
+    this.#listener = listener;
+    listener(this.#nodePortAddresses);
+  }
+
+  /** What the Node object says, once it is known whether there is one. */
   setNodeAddresses(addresses: readonly string[]): void {
     this.#watch.setNodeAddresses(addresses);
   }
@@ -79,7 +92,17 @@ export class NodeWatch {
     }
     setPrimary(this.#datapath.node.settings, primary);
     this.#datapath.devices.apply(devices);
+    this.#noteNodePorts(addresses);
     this.#tell();
+  }
+
+  #noteNodePorts(addresses: readonly NodeAddress[]): void {
+    const chosen = this.#config.nodeportAddresses.all
+      ? []
+      : addresses.filter(({ nodePort }) => nodePort).map(({ address }) => address);
+    if (chosen.join() === this.#nodePortAddresses.join()) return;
+    this.#nodePortAddresses = chosen;
+    this.#listener(chosen);
   }
 
   #verify(): void {

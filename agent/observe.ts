@@ -6,7 +6,8 @@ import type { SourceEvent } from "./model/event.ts";
 import type { LoopReport, LoopStatus } from "./reconcile/loop.ts";
 import type { Writes } from "./reconcile/writes.ts";
 import type { AgentView } from "./serve/dump.ts";
-import type { NodeState } from "./serve/health.ts";
+import { livez, type NodeState } from "./serve/health.ts";
+import { HealthCheckServers } from "./serve/health_check_servers.ts";
 import { serveHealth } from "./serve/health_server.ts";
 import { HealthTracker } from "./serve/health_tracker.ts";
 import type { Listener } from "./serve/listener.ts";
@@ -26,7 +27,7 @@ const families = ["IPv4", "IPv6"] as const;
 
 /** Health, metrics and logs: they follow the loop and never steer it. */
 export function observe(parts: Parts, view: AgentView, log: Log): Observers {
-  const { config, loop, latency, hunt } = parts;
+  const { config, loop, latency, hunt, nodeWatch } = parts;
   const metrics = createMetrics(view);
   const tracker = new HealthTracker();
   const told = new TellOnce(log);
@@ -34,8 +35,11 @@ export function observe(parts: Parts, view: AgentView, log: Log): Observers {
   let waitingSince: number | undefined;
   let isQueued = false;
   const servers = serversOf(config, metrics, tracker, log);
+  const checks = healthChecksOf(tracker, log);
+  nodeWatch.followNodePorts((addresses) => checks.moveTo(addresses));
 
   loop.subscribe((report) => {
+    if (report.healthChecksChanged) checks.apply(loop.healthChecks);
     const now = Date.now();
     for (const microseconds of report.latenciesMicroseconds) {
       latency.add(microseconds);
@@ -82,7 +86,7 @@ export function observe(parts: Parts, view: AgentView, log: Log): Observers {
       }
     },
     async close() {
-      await Promise.all(servers.map((server) => server.close()));
+      await Promise.all([...servers, checks].map((server) => server.close()));
     },
   };
 }
@@ -113,6 +117,15 @@ function nodeState({ source, loop: { store } }: Parts): NodeState {
   if (store.node !== undefined) return store.node.leaving ? "leaving" : "eligible";
   const isFolder = source.status().kind === "directory";
   return isFolder && store.synced.has("nodes") ? "eligible" : "unseen";
+}
+
+function healthChecksOf(tracker: HealthTracker, log: Log): HealthCheckServers {
+  return new HealthCheckServers({
+    addresses: [],
+    healthy: () => livez(tracker.state(), Date.now()).healthy,
+    onProblem: ({ namespace, name, message }) =>
+      log.warn(message, { service: `${namespace}/${name}` }),
+  });
 }
 
 function serversOf(

@@ -76,7 +76,8 @@ async function startAgent(config: AgentConfig, log: Log): Promise<() => Promise<
     observers.arrived(events);
     parts.loop.handle(events);
     observers.handled();
-    parts.nodeWatch.setNodeAddresses(parts.loop.store.node?.addresses ?? []);
+    const { node, synced } = parts.loop.store;
+    if (synced.has("nodes")) parts.nodeWatch.setNodeAddresses(node?.addresses ?? []);
   });
   return async () => {
     clearInterval(trimming);

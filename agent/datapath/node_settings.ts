@@ -1,4 +1,5 @@
 import { type SettingsArray, SettingsFlag } from "../../bpf/build/layout.ts";
+import { addressText } from "../model/ip.ts";
 import type { NodeNetwork } from "../network/state.ts";
 import { addressOrZero } from "./address_bytes.ts";
 
@@ -22,4 +23,10 @@ export function setNodeFacts(settings: SettingsArray, facts: NodeFacts): void {
 export function setPrimary(settings: SettingsArray, primary: NodeNetwork["primary"]): void {
   settings.setNodeV4(NODE, addressOrZero(primary.IPv4));
   settings.setNodeV6(NODE, addressOrZero(primary.IPv6));
+}
+
+/** What an agent before this one took for the node's own addresses; canonical text. */
+export function primaryIn(settings: SettingsArray): readonly string[] {
+  const set = [settings.nodeV4(NODE), settings.nodeV6(NODE)];
+  return set.filter((bytes) => bytes.some((byte) => byte !== 0)).map((it) => addressText(it, 0));
 }

@@ -8,6 +8,8 @@ import { TableFeed } from "./table_feed.ts";
 
 export interface NetworkWatchOptions {
   readonly settings: NetworkSettings;
+  /** What to take for the Node object's addresses until `setNodeAddresses` is called. */
+  readonly nodeAddresses: readonly string[];
   /** What of somebody else runs at a device, given the filters there. */
   readonly foreignAt: (ifindex: number, filters: readonly Filter[]) => ForeignPrograms;
   /** After each change of links, addresses, routes or rules; before `start` resolves, too. */
@@ -28,7 +30,7 @@ export class NetworkWatch {
   readonly #feed: TableFeed;
   readonly #netfilter: NetfilterWatch;
   #timers: readonly NodeJS.Timeout[] = [];
-  #nodeAddresses: readonly string[] = [];
+  #nodeAddresses: readonly string[];
   /** By device; asked once, and again after what may have changed it. */
   #foreign = new Map<number, ForeignPrograms>();
   #filters: readonly Filter[] = [];
@@ -39,6 +41,7 @@ export class NetworkWatch {
   constructor(options: NetworkWatchOptions) {
     const onChange = () => this.#plan();
     this.#options = options;
+    this.#nodeAddresses = options.nodeAddresses;
     this.#feed = new TableFeed({ onChange, onProblem: options.onProblem });
     this.#netfilter = new NetfilterWatch(onChange);
   }

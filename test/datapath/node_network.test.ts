@@ -1,4 +1,5 @@
 import { existsSync, readdirSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { attachTcNetlink, attachTcx, BpfLink, findTcNetlink, inNetns } from "libbpf-ts";
@@ -309,6 +310,90 @@ describe("beside programs of others at its devices (PF-05)", () => {
     await served.agent.begin();
     await serves(served, { eth0: "external neighbour tcx" });
     expect(links(served)).not.toContain(`sluice_from_outside-${index}`);
+  });
+});
+
+describe("the Node's own addresses", () => {
+  const second = "172.30.77.1";
+  const nodeFile = (name: string) =>
+    JSON.stringify({
+      apiVersion: "v1",
+      kind: "Node",
+      metadata: { name },
+      status: { addresses: [{ type: "InternalIP", address: second }] },
+    });
+
+  it("are those that NodePorts answer at, without a break at a restart (PF-04)", async () => {
+    await using served = await ServedNode.start();
+    const { ip4, ip6, name } = served.node;
+    await ip([`addr add ${second}/32 dev eth0`], served.node.netns);
+    await writeFile(join(served.folder, "node.yaml"), nodeFile(name));
+    const told = { [ip4]: 1, [ip6]: 3, [second]: 3 };
+    const isTold = () =>
+      isDeepStrictEqual({ ...addressFlags(served), ...told }, addressFlags(served));
+    await until(isTold, { deadlineMs, describe: "the Node's address to be told" });
+    expect(addressText(settingsOf(served).nodeV4(0), 0)).toBe(second);
+
+    await served.agent.kill();
+    let isBack = false;
+    const back = served.agent.begin().then(() => {
+      isBack = true;
+    });
+    while (!isBack) {
+      expect(addressFlags(served)).toMatchObject(told);
+      expect(addressText(settingsOf(served).nodeV4(0), 0)).toBe(second);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await back;
+  });
+
+  it("answer the health checks of load balancers, and no other address does (KP-40)", async () => {
+    await using served = await ServedNode.start();
+    await served.backend("one", { tcp: [8080] });
+    await writeFile(join(served.folder, "web.yaml"), JSON.stringify(balanced(served)));
+    const port = 32_100;
+    const ask = async (address: string) => {
+      const format = "%{http_code}";
+      const args = ["-s", "-o", "/dev/null", "-w", format, `http://${address}:${port}/`];
+      return (await served.node.run("curl", args, { cgroup: false })).stdout;
+    };
+    await until(async () => (await ask(served.node.ip4)) === "200", {
+      deadlineMs,
+      describe: () => `the health check to answer; the agent said: ${served.agent.log}`,
+    });
+    expect(await ask(`[${served.node.ip6}]`)).toBe("200");
+    expect(await ask("10.244.1.1")).toBe("000");
+  });
+
+  const balanced = ({ node }: ServedNode) => ({
+    apiVersion: "v1",
+    kind: "List",
+    items: [
+      {
+        apiVersion: "v1",
+        kind: "Service",
+        metadata: { name: "web", namespace: "default" },
+        spec: {
+          type: "LoadBalancer",
+          clusterIP: "10.96.0.77",
+          externalTrafficPolicy: "Local",
+          healthCheckNodePort: 32_100,
+          ports: [{ port: 80, targetPort: 8080, nodePort: 32_080 }],
+        },
+      },
+      {
+        apiVersion: "discovery.k8s.io/v1",
+        kind: "EndpointSlice",
+        metadata: {
+          name: "web-1",
+          namespace: "default",
+          labels: { "kubernetes.io/service-name": "web" },
+        },
+        addressType: "IPv4",
+        ports: [{ port: 8080 }],
+        endpoints: [{ addresses: ["10.244.1.2"], nodeName: node.name }],
+      },
+    ],
   });
 });
 

@@ -64,7 +64,9 @@ function partsOf({ loop, reconciler }: AgentRig, port: number): Parts {
   const config = { healthzBindAddress: { host: "127.0.0.1", port } };
   const source = { status: () => ({ kind: "kubernetes" }) };
   const latency = new LatencyWindow();
-  return { config, loop, reconciler, source, latency, startedAt: new Date() } as unknown as Parts;
+  const nodeWatch = { followNodePorts: () => {} };
+  const parts = { config, loop, reconciler, source, latency, nodeWatch, startedAt: new Date() };
+  return parts as unknown as Parts;
 }
 
 const log = () => createLog({ level: "error", format: "json", output: process.stderr });
