@@ -89,5 +89,7 @@ function explain({ name, verdict, packet }: Outcome, observed: Observed): string
   const reason = verdictNames.get(verdict);
   if (packet === undefined) return `${name}, ${reason}`;
   if (typeof packet === "function") return `${name}, ${reason}: ${packet(observed.packet)}`;
-  return `${name}, ${reason}: ${printPacket(packet)} [${differences(packet, observed.packet).join("; ")}]`;
+  const differing = differences(packet, observed.packet);
+  const near = differing.length < 12 ? differing.join("; ") : printPacket(packet);
+  return `${name}, ${reason}: ${near}`;
 }

@@ -47,15 +47,24 @@ export function reset({ frame, ip, tuple, tcpFlags }: Question): Judge {
   };
 }
 
-/** Whether any answer may be sent at all: RFC 1122 3.2.2, RFC 4443 2.4 (e), RFC 9293 3.10.7.1. */
-export function mayAnswer({ frame, tuple, tcpFlags, ip }: Question): boolean {
+/** Whether an ICMP error may be sent: RFC 1122 3.2.2, RFC 4443 2.4 (e). */
+export function mayComplain({
+  frame,
+  tuple,
+  ip,
+}: Pick<Question, "frame" | "tuple" | "ip">): boolean {
   const [first = 0] = tuple.source;
   const odd = ip.isIp6
     ? first === 0xff || tuple.source.every((byte, i) => byte === 0 || i === 15)
     : first === 0 || first === 127 || first >= 224;
-  const isReset = tuple.protocol === TCP && (tcpFlags & RST) !== 0;
-  return !odd && !isReset && ((frame[0] ?? 0) & 1) === 0;
+  // ICMPv6 has no such rule about fragments.
+  const isFirst = ip.isIp6 || (ip.fragment?.offset ?? 0) === 0;
+  return !odd && isFirst && ((frame[0] ?? 0) & 1) === 0;
 }
+
+/** Whether a refusal may be sent: a reset is not reset (RFC 9293 3.10.7.1). */
+export const mayRefuse = (question: Question): boolean =>
+  mayComplain(question) && !(question.tuple.protocol === TCP && question.tcpFlags & RST);
 
 export const isOpening = (tcpFlags: number): boolean => (tcpFlags & (SYN | ACK)) === SYN;
 
@@ -82,7 +91,8 @@ export function icmpError(
 ): Judge {
   const original = frame.subarray(ip.at, ip.end);
   const limit = ip.isIp6 ? 1280 : 576;
-  const least = Math.min(original.length, ip.transportAt - ip.at + 8);
+  // Behind a chain of extension headers longer than that, nothing of the transport is quoted.
+  const least = Math.min(original.length, ip.transportAt - ip.at + 8, 96);
   return (answer) => {
     const fields = fieldsOf(answer);
     const is = (name: string, value: string | number) =>

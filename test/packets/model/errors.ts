@@ -2,7 +2,7 @@ import { Reason } from "../../../bpf/build/layout.ts";
 import { type Flow, turned } from "./connection.ts";
 import { whereabouts } from "./established.ts";
 import { sent } from "./forward.ts";
-import type { Parsed } from "./headers.ts";
+import { type Parsed, TCP } from "./headers.ts";
 import type { Event, State } from "./model.ts";
 import { dropped, type Outcome, STACK, untouched } from "./outcome.ts";
 import { Rewrite } from "./rewrite.ts";
@@ -20,7 +20,10 @@ export function errorOutcomes(state: State, event: Event, error: IcmpError): rea
   if (flow === undefined || !same(error.ip.destination, error.innerTuple.source)) return [pass];
   const where = place(event, flow, error);
   if (where === "elsewhere") return [pass];
-  const normal = sources(error, flow).flatMap((source) => translated(event, error, flow, source));
+  const checked = error.inner.protocol === TCP ? [true, false] : [true];
+  const normal = sources(error, flow).flatMap((source) =>
+    checked.flatMap((withTcpCheck) => translated(event, error, flow, source, withTcpCheck)),
+  );
   return where === "here" && !error.dubious ? normal : [...normal, pass];
 }
 
@@ -43,22 +46,28 @@ function translated(
   error: IcmpError,
   flow: Flow,
   source: Uint8Array,
+  withTcpCheck: boolean,
 ): readonly Outcome[] {
   const { ip, inner } = error;
   const { becomes, path, connection } = flow;
   const make = (): Rewrite => {
     const rewrite = new Rewrite(event.frame);
-    rewrite.error(ip, inner, { source, destination: becomes.destination }, turned(becomes));
+    rewrite.error(
+      ip,
+      inner,
+      { source, destination: becomes.destination },
+      turned(becomes),
+      withTcpCheck,
+    );
     return rewrite;
   };
   const reason = Reason.ICMP_TRANSLATED;
   const climb = { name: "to the stack", verdict: STACK, packet: make().bytes, reason };
-  if (path.kind === "stack" || event.hook === "to_outside") return [climb];
+  if (event.hook === "to_outside" || !connection.skips) return [climb];
+  if (path.kind === "stack") return [dropped(Reason.DROPPED_NO_ROUTE)];
   const hops = event.frame[ip.at + (ip.isIp6 ? 7 : 8)] ?? 0;
-  if (hops <= 1)
-    return connection.masquerade
-      ? [dropped(Reason.DROPPED_TTL)]
-      : [climb, untouched(event.frame, "any")];
+  // RFC 1122 3.2.2: no error about an error.
+  if (hops <= 1) return [dropped(Reason.DROPPED_TTL), ...(connection.masquerade ? [] : [climb])];
   const rewrite = make();
   rewrite.hop(ip);
   const out = { ...sent(rewrite, path), reason };

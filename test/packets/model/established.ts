@@ -6,7 +6,7 @@ import { forward, type Segment, toStack } from "./forward.ts";
 import { freshOutcomes } from "./fresh.ts";
 import { FIN, RST, TCP, UDP } from "./headers.ts";
 import type { Event, State } from "./model.ts";
-import { type Outcome, untouched } from "./outcome.ts";
+import { dropped, type Outcome, untouched } from "./outcome.ts";
 
 /** What may become of a packet whose flow is known. */
 export function established(
@@ -18,11 +18,28 @@ export function established(
   const where = whereabouts(event, flow);
   const pass = untouched(event.frame, "any");
   if (where === "elsewhere") return [pass];
-  const normal =
-    !flow.reply && event.hook !== "to_outside" && needsSelection(state, segment, flow.connection)
-      ? freshOutcomes(state, event, segment, flow.connection)
-      : translated(state, event, segment, flow);
+  const normal = translated(state, event, segment, flow);
+  if (
+    !flow.reply &&
+    event.hook !== "to_outside" &&
+    needsSelection(state, segment, flow.connection)
+  ) {
+    const anew = renewed(state, event, segment, flow.connection);
+    return segment.dubious || where === "odd" ? [...anew, ...normal, pass] : anew;
+  }
   return where === "here" ? normal : [...normal, ...stackToo(event, segment, flow), pass];
+}
+
+/** A later fragment begins nothing: it goes where it says, and the first one will be sent again. */
+function renewed(
+  state: State,
+  event: Event,
+  segment: Segment,
+  old: Connection,
+): readonly Outcome[] {
+  const fresh = freshOutcomes(state, event, segment, old);
+  const isLater = (segment.ip.fragment?.offset ?? 0) > 0;
+  return isLater ? [untouched(event.frame, "any"), ...fresh] : fresh;
 }
 
 const stackToo = (event: Event, segment: Segment, { becomes }: Flow): readonly Outcome[] => [
@@ -51,11 +68,8 @@ function needsSelection(
 }
 
 function translated(state: State, event: Event, segment: Segment, flow: Flow): readonly Outcome[] {
-  const { path, connection, becomes } = flow;
-  const found =
-    path.kind === "stack" || event.hook === "to_outside"
-      ? [toStack(event, segment, becomes)]
-      : throughDevice(event, segment, flow, path);
+  const { connection } = flow;
+  const found = way(event, segment, flow);
   const repaired = state.flows.isWhole(flow) ? undefined : Reason.REPAIRED_FLOW;
   return found.map((outcome) => ({
     ...outcome,
@@ -67,6 +81,14 @@ function translated(state: State, event: Event, segment: Segment, flow: Flow): r
         connection.closing = true;
     },
   }));
+}
+
+function way(event: Event, segment: Segment, flow: Flow): readonly Outcome[] {
+  const { path, connection, becomes } = flow;
+  const skips = connection.skips && event.hook !== "to_outside";
+  if (skips && path.kind === "stack") return [dropped(Reason.DROPPED_NO_ROUTE)];
+  if (path.kind === "stack" || !skips) return [toStack(event, segment, becomes)];
+  return throughDevice(event, segment, flow, path);
 }
 
 function throughDevice(

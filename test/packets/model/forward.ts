@@ -1,7 +1,7 @@
 import { Reason } from "../../../bpf/build/layout.ts";
 import { macBytes } from "../packet/address.ts";
 import { concat } from "../packet/encode.ts";
-import { icmpError, mayAnswer, timeExceeded, tooBig } from "./answer.ts";
+import { icmpError, mayComplain, timeExceeded, tooBig } from "./answer.ts";
 import type { Path } from "./connection.ts";
 import type { Parsed, Tuple } from "./headers.ts";
 import type { Event } from "./model.ts";
@@ -41,8 +41,8 @@ export function forward(
 }
 
 /** Who stands in for the client says so itself (RFC 792, RFC 4443 3.3). */
-function expired({ frame }: Event, { ip, tuple, tcpFlags }: Segment): Outcome {
-  const isQuiet = (ip.fragment?.offset ?? 0) > 0 || !mayAnswer({ frame, ip, tuple, tcpFlags });
+function expired({ frame }: Event, { ip, tuple }: Segment): Outcome {
+  const isQuiet = !mayComplain({ frame, ip, tuple });
   return {
     name: "time exceeded",
     verdict: isQuiet ? DROP : REDIRECT,
@@ -100,7 +100,7 @@ function oversize(
     reason: Reason.REFUSED_TOO_BIG,
     uncertain: true,
   };
-  const tell = mayAnswer({ frame, ...segment }) && isFirst(segment);
+  const tell = mayComplain({ frame, ...segment });
   const silent: Outcome = dropped(Reason.REFUSED_TOO_BIG, true);
   const others = mayClimb ? [{ ...climb, uncertain: true }] : [];
   if (mustNotCut) return tell ? [answer, ...others] : [silent, ...others];

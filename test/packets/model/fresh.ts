@@ -1,13 +1,13 @@
 import { DeviceFlag, Reason } from "../../../bpf/build/layout.ts";
 import { ipBytes } from "../packet/address.ts";
 import { node, type WorldDevice } from "../world.ts";
-import { icmpError, mayAnswer, portUnreachable, reset } from "./answer.ts";
+import { icmpError, mayRefuse, portUnreachable, reset } from "./answer.ts";
 import { type BackendSpec, defaultSnatPorts, slotsOf } from "./configuration.ts";
 import { type Connection, type Origin, ownTuple, type Path, turned } from "./connection.ts";
 import { forward, type Segment, toStack } from "./forward.ts";
 import { TCP, type Tuple, u16 } from "./headers.ts";
 import type { Event, State } from "./model.ts";
-import { dropped, type Outcome, REDIRECT, untouched } from "./outcome.ts";
+import { DROP, dropped, type Outcome, REDIRECT, untouched } from "./outcome.ts";
 import { type Route, routeTo } from "./routing.ts";
 import { addressKey, backendAddress, type Found } from "./services.ts";
 
@@ -52,9 +52,28 @@ function selected(state: State, event: Event, segment: Segment, wish: Wish): rea
     const silent = dropped(Reason.DROPPED_NO_LOCAL_ENDPOINT);
     return kind === "ClusterIP" ? refusal : [silent];
   }
-  return eligible(state, segment, wish, slots).flatMap((place) =>
-    connected(state, event, segment, wish, slice, place),
-  );
+  const all = eligible(state, segment, wish, slots).flatMap((place) => [
+    ...connected(state, event, segment, wish, slice, place),
+    ...oddWay(event, segment, service.backends[place]),
+  ]);
+  // What a flow that could not be made anew was may be forgotten already.
+  return wish.old
+    ? all.map((each) => (each.verdict === DROP ? { ...each, uncertain: true } : each))
+    : all;
+}
+
+/** The FIB knows no way for addresses that nobody has: what they send may be left to the stack. */
+function oddWay(
+  event: Event,
+  segment: Segment,
+  backend: BackendSpec | undefined,
+): readonly Outcome[] {
+  if (!segment.dubious || backend === undefined) return [];
+  const becomes = plainTuple(segment, backend, backendAddress(backend));
+  return [toStack(event, segment, becomes), dropped(Reason.DROPPED_NO_ROUTE)].map((each) => ({
+    ...each,
+    uncertain: true,
+  }));
 }
 
 const affinityKey = ({ source }: Tuple, { place }: Found): string =>
@@ -93,7 +112,7 @@ function connected(
   if (backend === undefined) return [];
   const address = backendAddress(backend);
   const route = routeTo(address);
-  const hairpin = addressKey(address) === addressKey(segment.tuple.source);
+  const hairpin = wish.origin === "pod" && addressKey(address) === addressKey(segment.tuple.source);
   const masquerade = hairpin || (wish.origin === "outside" && !backend.local);
   if (route.kind === "none") {
     const lost = dropped(Reason.DROPPED_NO_ROUTE, true);
@@ -169,8 +188,11 @@ function sourcePorts(
   if (!masquerade && isFree(tuple.sourcePort)) return [tuple.sourcePort];
   const seen = u16(observed.packet, ip.transportAt);
   if (seen >= first && seen <= last && isFree(seen)) return [seen];
-  const all = Array.from({ length: Math.min(last - first + 1, 16) }, (_, i) => first + i);
-  return last - first < 16 && !all.some(isFree) ? "none" : [];
+  const range = Array.from({ length: Math.min(last - first + 1, 16) }, (_, i) => first + i);
+  // What was answered or dropped does not show its port: any will do.
+  const some = range.find(isFree);
+  if (some !== undefined) return [some];
+  return last - first < 16 ? "none" : [];
 }
 
 interface Made {
@@ -251,10 +273,16 @@ function refused(event: Event, segment: Segment, reason: number): readonly Outco
   const { frame } = event;
   const { ip, tuple, tcpFlags } = segment;
   const question = { frame, ip, tuple, tcpFlags };
-  if (!mayAnswer(question) || (ip.fragment?.offset ?? 0) > 0) {
+  if (!mayRefuse(question)) {
     return [dropped(reason), untouched(frame, "any")];
   }
-  const packet =
-    tuple.protocol === TCP ? reset(question) : icmpError(question, portUnreachable(ip.isIp6));
-  return [{ name: "refused", verdict: REDIRECT, packet, reason }];
+  const unreachable = icmpError(question, portUnreachable(ip.isIp6));
+  const isPlain = ip.transportAt - ip.at === (ip.isIp6 ? 40 : 20) && ip.fragment === undefined;
+  const judges =
+    tuple.protocol !== TCP
+      ? [unreachable]
+      : isPlain
+        ? [reset(question)]
+        : [reset(question), unreachable];
+  return judges.map((packet) => ({ name: "refused", verdict: REDIRECT, packet, reason }));
 }

@@ -91,12 +91,12 @@ function parseIp4(
   const headerLength = 4 * ((frame[at] ?? 0) & 15);
   const total = u16(frame, at + 2);
   if ((frame[at] ?? 0) >> 4 !== 4 || headerLength < 20) return "malformed";
-  if (at + headerLength > limit || total < headerLength) return "malformed";
+  if (at + headerLength > limit || (!embedded && total < headerLength)) return "malformed";
   if (!embedded && at + total > limit) return "malformed";
   const bits = u16(frame, at + 6);
   const offset = 8 * (bits & 0x1fff);
   const more = (bits & 0x2000) !== 0;
-  const end = embedded ? Math.min(limit, at + total) : at + total;
+  const end = embedded ? limit : at + total;
   return {
     isIp6: false,
     at,
@@ -108,6 +108,7 @@ function parseIp4(
     ...(offset > 0 || more ? { fragment: { id: u16(frame, at + 4), offset, more } } : {}),
     dubious:
       (bits & 0x8000) !== 0 ||
+      (embedded && total < headerLength + 8) ||
       oddPiece(more, offset, total - headerLength) ||
       wordSum(frame, at, at + headerLength) !== 0xffff ||
       oddSource4(frame, at + 12) ||
@@ -139,7 +140,7 @@ function parseIp6(
   if ((frame[at] ?? 0) >> 4 !== 6) return "malformed";
   const end = at + 40 + u16(frame, at + 4);
   if (!embedded && end > limit) return "malformed";
-  const chain = walkExtensions(frame, at, Math.min(end, limit));
+  const chain = walkExtensions(frame, at, embedded ? limit : end);
   if (typeof chain === "string") return chain;
   return {
     isIp6: true,
@@ -147,8 +148,12 @@ function parseIp6(
     source: frame.subarray(at + 8, at + 24),
     destination: frame.subarray(at + 24, at + 40),
     ...chain,
-    end: Math.min(end, limit),
-    dubious: chain.dubious || oddAddress6(frame, at + 8) || oddAddress6(frame, at + 24),
+    end: embedded ? limit : end,
+    dubious:
+      chain.dubious ||
+      (embedded && end < chain.transportAt + 8) ||
+      oddAddress6(frame, at + 8) ||
+      oddAddress6(frame, at + 24),
   };
 }
 
@@ -235,7 +240,10 @@ function parseError(frame: Uint8Array, ip: Network): Parsed {
   if (inner.protocol !== TCP && inner.protocol !== UDP) return { kind: "foreign" };
   if (inner.fragment !== undefined && inner.fragment.offset > 0) return { kind: "foreign" };
   if (inner.end - inner.transportAt < 4) return { kind: "malformed" };
-  const cut = inner.end - inner.transportAt < 8 || ip.fragment !== undefined;
+  const cut =
+    inner.end - inner.transportAt < 8 ||
+    ip.fragment !== undefined ||
+    (ip.isIp6 && inner.transportAt - inner.at > 40);
   const innerTuple = tupleAt(frame, inner);
   return { kind: "error", ip, inner, innerTuple, dubious: ip.dubious || inner.dubious || cut };
 }

@@ -83,7 +83,13 @@ export class Model {
 
 function outcomes(state: State, event: Event): readonly Outcome[] {
   const { frame, hook, device } = event;
-  const parsed = parse(frame);
+  const normal = regular(state, event, parse(frame));
+  const isForeign = hook === "from_outside" && !isFor(device, frame);
+  return isForeign ? [...normal.map(doubtful), doubtful(untouched(frame))] : normal;
+}
+
+function regular(state: State, event: Event, parsed: Parsed): readonly Outcome[] {
+  const { frame } = event;
   switch (parsed.kind) {
     case "foreign":
       return [untouched(frame)];
@@ -98,8 +104,7 @@ function outcomes(state: State, event: Event): readonly Outcome[] {
     case "segment": {
       noteFragment(state, parsed);
       const normal = segmentOutcomes(state, event, parsed);
-      const optional = parsed.dubious || (hook === "from_outside" && !isFor(device, frame));
-      return optional ? [...normal.map(doubtful), untouched(frame, "any")] : normal;
+      return parsed.dubious ? [...normal.map(doubtful), doubtful(untouched(frame))] : normal;
     }
   }
 }
@@ -137,7 +142,7 @@ function laterFragment(
   event: Event,
   { ip }: Extract<Parsed, { kind: "later" }>,
 ): readonly Outcome[] {
-  const pass = untouched(event.frame, "any");
+  const pass = doubtful(untouched(event.frame));
   const ports = state.fragments.get(fragmentKey(ip));
   if (ports === undefined)
     return [untouched(event.frame, ip.dubious ? "any" : Reason.FRAGMENT_WITHOUT_FIRST)];

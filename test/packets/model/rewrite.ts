@@ -15,17 +15,21 @@ export class Rewrite {
     if (withPorts) this.#ports(ip, to, sums);
   }
 
-  /** Of an ICMP error: the outer and the embedded packet. */
+  /**
+   * Of an ICMP error: the outer and the embedded packet. RFC 5508 asks for the embedded headers as
+   * they were; that of TCP may lack its checksum, and nobody looks at it.
+   */
   error(
     ip: Network,
     inner: Network,
     outer: { readonly source: Uint8Array; readonly destination: Uint8Array },
     embedded: Tuple,
+    withTcpCheck: boolean,
   ): void {
     const icmp = { at: ip.transportAt + 2, udp: false };
     this.#addresses(ip, outer.source, outer.destination, ip.isIp6 ? [icmp] : []);
     const before = this.bytes.slice(inner.at, inner.end);
-    const sums = this.#transportSums(inner, true);
+    const sums = this.#transportSums(inner, withTcpCheck || inner.protocol !== TCP);
     this.#addresses(inner, embedded.source, embedded.destination, sums);
     this.#ports(inner, embedded, sums);
     const after = this.bytes.slice(inner.at, inner.end);

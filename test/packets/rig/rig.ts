@@ -52,6 +52,12 @@ const sizes: Readonly<Record<string, number>> = {
   tcp_peers: 64,
 };
 
+/** BPF_PROG_RUN takes no frame that says IP and is too short for its fixed header (EINVAL). */
+export function isAccepted(frame: Uint8Array): boolean {
+  const type = ((frame[12] ?? 0) << 8) | (frame[13] ?? 0);
+  return frame.length >= (type === 0x0800 ? 34 : type === 0x86dd ? 54 : 14);
+}
+
 const BPF_F_TEST_SKB_CHECKSUM_COMPLETE = 4;
 const contextBytes = 192;
 const at = { ingressIfindex: 36, ifindex: 40, gsoSegs: 164, gsoSize: 176 } as const;
