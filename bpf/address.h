@@ -36,6 +36,16 @@ static __always_inline struct address loopback_address(bool v4)
 		    (struct address){ { 0, 0, 0, bpf_htonl(1) } };
 }
 
+/* One host: no group, and nothing that no host can be reached at. */
+static __always_inline bool address_is_host(const struct address *a)
+{
+	__u8 first = *(const __u8 *)&a->word[address_is_v4(a) ? 3 : 0];
+
+	if (address_is_unspecified(a) || address_is_loopback(a))
+		return false;
+	return address_is_v4(a) ? first && first < 224 : first != 0xff;
+}
+
 static __always_inline bool address_equal(const struct address *a, const struct address *b)
 {
 	return a->word[3] == b->word[3] && a->word[2] == b->word[2] && a->word[1] == b->word[1] &&

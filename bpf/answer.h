@@ -3,6 +3,10 @@
 #ifndef SLUICE_ANSWER_H
 #define SLUICE_ANSWER_H
 
+/* linux/if_packet.h */
+#define PACKET_BROADCAST 1
+#define PACKET_MULTICAST 2
+
 #define ANSWER_TTL 64
 /* Of the packet, in an ICMP error: both headers, whatever options they have. A multiple of 4. */
 #define QUOTE 96
@@ -71,6 +75,16 @@ static __always_inline bool is_check_left_to_device(struct __sk_buff *skb, __u32
 		return false;
 	bpf_skb_store_bytes(skb, at, &before, sizeof(before), 0);
 	return before == after;
+}
+
+/* Not what was sent to many, nor what nobody sends; of IPv4, no later fragment (RFC 1122 3.2.2). */
+static __always_inline bool may_answer(const struct __sk_buff *skb, const struct packet *packet)
+{
+	__u32 type = skb->pkt_type;
+
+	return type != PACKET_BROADCAST && type != PACKET_MULTICAST &&
+	       !(packet->v4 && packet->part == PART_LATER) &&
+	       address_is_host(&packet->key.source);
 }
 
 static __always_inline int send_back(struct __sk_buff *skb)
@@ -159,7 +173,7 @@ __noinline int answer_icmp(struct __sk_buff *skb, __u8 type, __u8 code, __u32 in
 	__u64 sum;
 	bool left;
 
-	if (!packet)
+	if (!packet || !may_answer(skb, packet))
 		return TC_ACT_SHOT;
 	header = packet->v4 ? IPV4_HEADER : IPV6_HEADER;
 	protocol = packet->v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
@@ -191,7 +205,7 @@ __noinline int answer_reset(struct __sk_buff *skb)
 	__u64 sum;
 	bool left;
 
-	if (!packet)
+	if (!packet || !may_answer(skb, packet))
 		return TC_ACT_SHOT;
 	header = packet->l4 - packet->l3;
 	left = is_check_left_to_device(skb, check_offset(packet));

@@ -56,7 +56,9 @@ static __always_inline bool read_embedded(struct __sk_buff *skb, const struct pa
 	if (key->protocol != IPPROTO_TCP && key->protocol != IPPROTO_UDP)
 		return false;
 	in->transport_at = at + header;
-	if (bpf_skb_load_bytes(skb, in->transport_at, in->transport, sizeof(in->transport)))
+	/* Bytes behind the packet are no part of it, nor of its checksum. */
+	if (in->transport_at + sizeof(in->transport) > packet->l3 + packet->length ||
+	    bpf_skb_load_bytes(skb, in->transport_at, in->transport, sizeof(in->transport)))
 		return false;
 	key->destination_port = ((struct ports *)in->transport)->source;
 	key->source_port = ((struct ports *)in->transport)->destination;

@@ -172,7 +172,8 @@ static __always_inline enum parsed parse_v4(struct __sk_buff *skb, struct packet
 		return PARSED_TRUNCATED;
 	header = (ip->version_ihl & 15) * 4;
 	/* Packets beyond 64 KiB say 0 (BIG TCP). */
-	packet->length = ip->total_length ? bpf_ntohs(ip->total_length) : skb->len - mac_header;
+	packet->length = ip->total_length || !skb->gso_size ? bpf_ntohs(ip->total_length) :
+							       skb->len - mac_header;
 	if (ip->version_ihl >> 4 != 4 || header < IPV4_HEADER || packet->length < header ||
 	    packet->length > skb->len - mac_header)
 		return PARSED_TRUNCATED;
@@ -251,8 +252,9 @@ static __always_inline enum parsed parse_v6(struct __sk_buff *skb, struct packet
 	ip = start_of(skb) + mac_header;
 	if ((void *)(ip + 1) > end_of(skb))
 		return PARSED_TRUNCATED;
-	packet->length = ip->payload_length ? bpf_ntohs(ip->payload_length) + IPV6_HEADER :
-					      skb->len - mac_header;
+	packet->length = ip->payload_length || !skb->gso_size ?
+				 bpf_ntohs(ip->payload_length) + IPV6_HEADER :
+				 skb->len - mac_header;
 	if (packet->length > skb->len - mac_header ||
 	    (bpf_ntohl(ip->version_class_label) >> 28) != 6)
 		return PARSED_TRUNCATED;
