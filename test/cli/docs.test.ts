@@ -23,7 +23,7 @@ const nouns = (command: string): string[] =>
   command
     .replace(/^(npx )?sluice ?/, "")
     .split(" ")
-    .filter((word) => /^(agent|status|service|list|get|cleanup)$/.test(word));
+    .filter((word) => /^(agent|status|service|flow|list|get|cleanup)$/.test(word));
 
 const flags = (command: string): string[] => command.match(/--[a-z-]+/g) ?? [];
 
