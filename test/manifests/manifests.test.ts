@@ -11,6 +11,7 @@ import {
   kustomization,
   manifests,
   podSpec,
+  read,
 } from "./objects.ts";
 
 /** What kubelet and the API server would put in place of the references. */
@@ -76,6 +77,30 @@ describe("the manifests", () => {
   it("name the image of this version", () => {
     const images = [...podSpec.initContainers!, container].map(({ image }) => image);
     expect(new Set(images)).toEqual(new Set([`sluice:${manifest.version}`]));
+  });
+});
+
+describe("the pages about them", () => {
+  const pages = ["manifests/README.md", "kind/README.md", "kind/install.sh"];
+  const commands = pages.flatMap((page) =>
+    [...read(page).matchAll(/(?:`|-- )sluice ([a-z]+(?: [a-z]+)?)/g)].map(([, words]) => words!),
+  );
+
+  it("have commands that the image's command knows", async () => {
+    expect(new Set(commands)).toEqual(new Set(["status", "agent", "cleanup", "service list"]));
+    for (const words of commands) {
+      const { code, out } = await run(`${words} --help`);
+      expect(code).toBe(0);
+      expect(out).toContain(`Usage: sluice ${words}`);
+    }
+  });
+
+  it("tell each capability that the pod has", () => {
+    const told = [...read("manifests/README.md").matchAll(/^\| ([A-Z_, ]+) \|/gm)];
+    const added = container.securityContext!.capabilities!.add!;
+    expect(told.flatMap(([, names]) => names!.split(", ")).toSorted()).toEqual(
+      [...added, "SYS_RESOURCE"].toSorted(),
+    );
   });
 });
 
