@@ -178,7 +178,10 @@ export class Loop {
     const isFresh = !retried && result.failures.some(({ code }) => code === "write");
     if (failures.length === 0 || isFresh) this.#backoff.reset();
     if (failures.length > 0) this.#backoff.plan();
-    if (result.waiting > 0) void this.#reconciler.reclaimed().then(() => this.#retry());
+    if (result.waiting > 0) {
+      const retry = () => this.#scheduler.soon(() => this.#retry());
+      void this.#reconciler.reclaimed().then(retry);
+    }
     const caughtUp = this.#dirty.size === 0 && result.waiting === 0;
     if (caughtUp) this.#lastPublishedAt = now;
     const latenciesMicroseconds = batch.map(({ since }) => (now - since) * 1000);

@@ -6,7 +6,7 @@ import { protocolNumber } from "../datapath/protocol.ts";
 import { type Adopted, adoptMaps, type Finding } from "./adopt.ts";
 import { writeBatches } from "./batch.ts";
 import { mapFull, type ServiceFailure, stillHeld, writeFailed } from "./failure.ts";
-import { wantedFrontends } from "./frontend_value.ts";
+import { isLimited, wantedFrontends } from "./frontend_value.ts";
 import { type FrontendReport, FrontendWriter } from "./frontend_writer.ts";
 import { joinWaiting } from "./join_waiting.ts";
 import { type Retired, Retirement } from "./retirement.ts";
@@ -204,8 +204,9 @@ export class Reconciler {
     this.#unfinished.delete(key);
     if (known === undefined) table.add(key, service);
     round.placed(key, placement, desired.id.protocol === "UDP");
-    const { sourceRanges } = desired;
-    return { key, desired, service, frontends: wantedFrontends(desired), sourceRanges };
+    const frontends = wantedFrontends(desired);
+    const sourceRanges = frontends.some(isLimited) ? desired.sourceRanges : undefined;
+    return { key, desired, service, frontends, sourceRanges };
   }
 
   /** Waits where space is about to be given back; otherwise, or after long enough, fails (PF-08). */

@@ -6,15 +6,16 @@ import type { FrontendReport } from "./frontend_writer.ts";
 import type { Retirement } from "./retirement.ts";
 import type { RangeReport } from "./source_ranges.ts";
 
-/** A service, and the clients that its limited frontends are open to; undefined: it has none. */
+/** A service, and the clients that its limited frontends are open to; undefined: none is limited. */
 export interface Limits {
   readonly service: number;
   readonly sourceRanges: readonly string[] | undefined;
 }
 
 /**
- * Keeps the ranges of services in step with their frontends: no change shuts out a client that may
- * come before and after it, or lets one in that may not (KP-24).
+ * Keeps the ranges of services in step with their frontends: no change lets in a client that may
+ * come neither before nor after it, or shuts out one that may come both before and after (KP-24).
+ * (A frontend that is taken from a service whose ranges shrink meanwhile may do so until it moves.)
  */
 export class SourceRangeWriter {
   readonly #parts: Pick<Adopted, "held" | "table" | "sourceRanges">;
@@ -30,9 +31,9 @@ export class SourceRangeWriter {
   }
 
   /**
-   * Before frontends are written: adds the ranges that are missing, and says for which services
-   * that failed. What stands of a service without a limited frontend may be a former owner's, and
-   * is read by nobody: it goes first.
+   * Before frontends are written, since a service may gain one that is limited: adds what is
+   * missing, then removes what is no longer wanted, and says for which services that failed. What
+   * stands of a service without a limited frontend is read by nobody, and goes first.
    */
   admit(services: readonly Limits[], report: FrontendReport): ReadonlySet<number> {
     const incomplete = new Set<number>();
@@ -42,19 +43,19 @@ export class SourceRangeWriter {
       if (sourceRanges === undefined) continue;
       this.#leaving.delete(service);
       this.#idle.delete(service);
-      const isClean = this.#isLimited(service) || ranges.keep(service, sourceRanges, told);
-      if (!isClean || !ranges.add(service, sourceRanges, told)) incomplete.add(service);
+      const keep = () => ranges.keep(service, sourceRanges, told);
+      const add = () => ranges.add(service, sourceRanges, told);
+      const steps = this.#isLimited(service) ? [add, keep] : [keep, add];
+      if (!steps.every((step) => step())) incomplete.add(service);
     }
     return incomplete;
   }
 
-  /** After frontends were written: removes what is no longer wanted, and what idles by now. */
+  /** After frontends were written: what no limited one reads goes, a grace period later. */
   expel(services: readonly Limits[], report: FrontendReport): void {
     const { sourceRanges: ranges } = this.#parts;
-    const told = this.#told(report, (service) => this.#key(service));
     for (const { service, sourceRanges } of services) {
-      if (sourceRanges !== undefined) ranges.keep(service, sourceRanges, told);
-      else this.#leave(service);
+      if (sourceRanges === undefined) this.#leave(service);
     }
     const idle = this.#told(report, (service) => `source ranges of ${this.#key(service)}`);
     for (const service of this.#idle) {

@@ -5,6 +5,9 @@ import { defaultLoopSettings, Loop, type LoopReport } from "../../agent/reconcil
 import { Reconciler } from "../../agent/reconcile/reconciler.ts";
 import { ManualScheduler } from "./manual_scheduler.ts";
 
+/** A prime that is small, so that slots are few and a table can be read. */
+export const maglevTableSize = 13;
+
 /** The reconciling half of an agent over the twin, run by hand. */
 export class AgentRig {
   readonly twin: Twin;
@@ -23,7 +26,7 @@ export class AgentRig {
 
   /** Starts on what the twin holds; writes go through `maps`, which may watch or fail them. */
   static async start(twin: Twin, maps: ServiceMaps = twin): Promise<AgentRig> {
-    const adopting = Reconciler.adopt(maps);
+    const adopting = Reconciler.adopt(maps, { maglevTableSize });
     twin.elapse();
     return new AgentRig(twin, await adopting);
   }

@@ -140,8 +140,8 @@ function guardedBy(twin: Twin): ReadonlySet<string> {
  * What is wrong with the maps in between two states: a frontend that stood before and stands after
  * must be there, belong to one of its two owners, choose from what that owner had or will have,
  * refuse only if one of the two states does, and let in whom both of them let in and nobody whom
- * neither does. (One that changes hands while the owner that loses it loses its endpoints too may
- * refuse in between.) Unserved ports that are refused before and after are refused in between.
+ * neither does. (One that changes hands while the owner that loses it loses its endpoints too, or
+ * some of its source ranges, may refuse in between.) Unserved ports that are refused before and after are refused in between.
  */
 export function faultsBetween(before: State, now: State, after: State): readonly string[] {
   const faults: string[] = [];
@@ -168,7 +168,7 @@ export function faultsBetween(before: State, now: State, after: State): readonly
     }
     for (const client of clients) {
       const [had, has, will_] = [was, is, will].map(({ admitted }) => admitted.has(client));
-      if (had === will_ && has !== had) {
+      if (had === will_ && has !== had && (has || !mayRefuse)) {
         faults.push(`${frontend} ${has ? "lets in" : "shuts out"} ${client}`);
       }
     }

@@ -3,9 +3,10 @@ import { describe, expect, it } from "vitest";
 import { Twin, type TwinCapacity } from "../../agent/datapath/twin.ts";
 import { seededFaults } from "../../agent/datapath/twin_faults.ts";
 import { Reconciler } from "../../agent/reconcile/reconciler.ts";
+import { maglevTableSize } from "./agent_rig.ts";
 import { dumpMaps } from "./dump.ts";
 import { histories } from "./history.ts";
-import { HistoryRunner, maglevTableSize } from "./history_runner.ts";
+import { HistoryRunner } from "./history_runner.ts";
 
 const ample: TwinCapacity = { services: 16, backends: 256, slots: 2048, frontends: 64 };
 const scarce: TwinCapacity = {

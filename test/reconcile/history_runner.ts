@@ -3,6 +3,7 @@ import type { DesiredService } from "../../agent/compile/records.ts";
 import { type FaultPlan, type Lookup, Twin, type TwinCapacity } from "../../agent/datapath/twin.ts";
 import { textOfFrontend } from "../../agent/reconcile/frontend_text.ts";
 import { Reconciler } from "../../agent/reconcile/reconciler.ts";
+import { maglevTableSize } from "./agent_rig.ts";
 import {
   type Answer,
   answersOf,
@@ -17,9 +18,6 @@ import type { Event } from "./history.ts";
 import { observedMaps } from "./observed.ts";
 
 class Killed extends Error {}
-
-/** A prime that is small, so that slots are few. */
-export const maglevTableSize = 13;
 
 interface Reader {
   readonly finish: () => Lookup;

@@ -289,6 +289,7 @@ describe("failures", () => {
     expect(rig.loop.status().failures).toEqual([]);
     rig.twin.elapse();
     await new Promise<void>((resolve) => setImmediate(resolve));
+    expect(rig.scheduler.turn()).toBe(1);
     expect(dumpMaps(rig.twin)).toContain("cluster: 10.1.0.9:8080");
   });
 });
