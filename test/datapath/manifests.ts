@@ -38,6 +38,8 @@ export interface ServiceSpec {
   readonly externalIPs?: readonly string[];
   readonly loadBalancerIPs?: readonly string[];
   readonly sourceRanges?: readonly string[];
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly healthCheckNodePort?: number;
 }
 
 type Family = "IPv4" | "IPv6";
@@ -85,11 +87,12 @@ const typeOf = ({ loadBalancerIPs, ports }: ServiceSpec): string => {
 const service = (spec: ServiceSpec) => {
   const { name, ip4, ip6, ports, affinitySeconds, internalTrafficPolicy = "Cluster" } = spec;
   const { externalTrafficPolicy, externalIPs, loadBalancerIPs = [], sourceRanges } = spec;
+  const { annotations } = spec;
   const clusterIPs = [ip4, ip6].filter((address) => address !== undefined);
   return {
     apiVersion: "v1",
     kind: "Service",
-    metadata: { name, namespace: "default" },
+    metadata: { name, namespace: "default", annotations },
     spec: {
       type: typeOf(spec),
       clusterIP: clusterIPs[0],
@@ -107,6 +110,7 @@ const service = (spec: ServiceSpec) => {
       externalTrafficPolicy,
       externalIPs,
       loadBalancerSourceRanges: sourceRanges,
+      healthCheckNodePort: spec.healthCheckNodePort,
       ...(affinitySeconds === undefined ? {} : affinity(affinitySeconds)),
     },
     status: { loadBalancer: { ingress: loadBalancerIPs.map((ip) => ({ ip })) } },
