@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { bytes, sha256 } from "../harness/bytes.ts";
 import type { Finished } from "../harness/child.ts";
 import type { TestPod } from "../harness/pod.ts";
@@ -155,7 +155,7 @@ describe("whatever the devices do themselves", () => {
 
   it.each(cases)("all bytes arrive where $name", async ({ off }) => {
     const ends = [stage.client, ...pods];
-    const restore = await setOffloads({ ends, node: stage.nodes.a }, off);
+    onTestFinished(await setOffloads({ ends, node: stage.nodes.a }, off));
     for (const place of places.keys()) {
       for (const family of families) {
         const authority = authorityOf(stage.nodes.a[family], http(place));
@@ -163,6 +163,5 @@ describe("whatever the devices do themselves", () => {
         expect(await upload(stage.client, authority, length)).toBe(expected);
       }
     }
-    await restore();
   });
 });
