@@ -12,7 +12,7 @@ import { setTimeout as pause } from "node:timers/promises";
 const [healthPort, port, ...nodes] = process.argv.slice(2);
 const healthy = new Set<string>();
 
-const probeMs = 50;
+const probeMs = 200;
 const gapMs = 3;
 const timeoutMs = 2_000;
 
