@@ -7,6 +7,7 @@ import { pinsAt } from "../../agent/datapath/pins.ts";
 import type { BackendReport, ServiceReport } from "../../agent/datapath/report.ts";
 import type { SourceEvent } from "../../agent/model/event.ts";
 import { Store } from "../../agent/model/store.ts";
+import { isGuard } from "../../agent/reconcile/guards.ts";
 import { watchedResources } from "../../agent/sources/kubernetes/resource.ts";
 import { Interner } from "../../agent/sources/parse/intern.ts";
 import { tcpPeerCodec } from "../../bpf/build/layout.ts";
@@ -67,7 +68,7 @@ function totals(pinPath: string): string {
     open.push(map);
     return map;
   });
-  const frontends = [...maps.frontends.entries()].length;
+  const frontends = [...maps.frontends.entries()].filter(([key]) => !isGuard(key)).length;
   let backends = 0;
   for (let i = 0; i < maps.backends.length; i++) if (maps.backends.flags(i) !== 0) backends++;
   for (const map of open) map.close();

@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { packSlice } from "../../agent/datapath/slice.ts";
-import { type FaultPlan, Twin, type TwinCapacity } from "../../agent/datapath/twin.ts";
+import type { DesiredService, Frontend } from "../../agent/compile/records.ts";
+import { packSlice, unpackSlice } from "../../agent/datapath/slice.ts";
+import { keyOfRange } from "../../agent/datapath/source_range.ts";
+import { type Client, type FaultPlan, Twin, type TwinCapacity } from "../../agent/datapath/twin.ts";
 import { Reconciler } from "../../agent/reconcile/reconciler.ts";
 import { noWrites } from "../../agent/reconcile/writes.ts";
 import { backend, desired, udp } from "./desired.ts";
@@ -8,15 +10,19 @@ import { dumpMaps } from "./dump.ts";
 
 const capacity: TwinCapacity = { services: 8, backends: 16, slots: 64, frontends: 16 };
 
-async function adopt(twin: Twin): Promise<Reconciler> {
-  const adopting = Reconciler.adopt(twin);
+async function adopt(twin: Twin, maglevTableSize = 251): Promise<Reconciler> {
+  const adopting = Reconciler.adopt(twin, { maglevTableSize });
   twin.elapse();
   return adopting;
 }
 
-async function start(sizes: Partial<TwinCapacity> = {}, faults?: FaultPlan) {
+async function start(
+  sizes: Partial<TwinCapacity> = {},
+  faults?: FaultPlan,
+  maglevTableSize?: number,
+) {
   const twin = new Twin({ ...capacity, ...sizes }, faults);
-  return { twin, reconciler: await adopt(twin) };
+  return { twin, reconciler: await adopt(twin, maglevTableSize) };
 }
 
 /** Ends the grace period that runs. */
@@ -122,6 +128,212 @@ describe("what was retired", () => {
     reconciler.apply([{ ...dns, backends: [both] }]);
     const result = reconciler.apply([{ ...dns, backends: [{ ...both, inCluster: false }] }]);
     expect(result.retiredUdp).toBe(true);
+  });
+});
+
+describe("frontends beside the ClusterIP", () => {
+  const external = (kind: Frontend["kind"], address: string, port: number): Frontend => ({
+    kind,
+    address,
+    port,
+  });
+  const clusterIP = external("ClusterIP", "10.96.0.1", 80);
+  const balancer = external("LoadBalancer", "192.0.2.9", 80);
+  const nodePort = (port: number) => external("NodePort", "0.0.0.0", port);
+  const at = (...frontends: Frontend[]): DesiredService => ({ ...web("10.1.0.1:80"), frontends });
+  const limited = (...sourceRanges: string[]): DesiredService => ({
+    ...at(clusterIP, balancer),
+    sourceRanges,
+  });
+  const kindOf = (twin: Twin, address: string, port: number, client: Client = {}) =>
+    twin.lookup(address, port, "TCP", () => 0, client).kind;
+  const ask = (twin: Twin, address: string) => kindOf(twin, "192.0.2.9", 80, { address });
+
+  it("answer by their kind, and refuse every other port but at the node's own addresses (KP-26, KP-31, PF-30)", async () => {
+    const { twin, reconciler } = await start();
+    twin.nodeAddresses.add("172.16.0.1").add("192.0.2.9");
+    reconciler.apply([at(clusterIP, external("ExternalIP", "192.0.2.8", 80), nodePort(30_080))]);
+    expect(kindOf(twin, "192.0.2.8", 80)).toBe("backend");
+    expect(kindOf(twin, "172.16.0.1", 30_080)).toBe("backend");
+    expect(kindOf(twin, "172.16.0.1", 30_081)).toBe("unknown");
+    expect(kindOf(twin, "172.16.0.2", 30_080)).toBe("unknown");
+    expect(kindOf(twin, "10.96.0.1", 81)).toBe("unserved");
+    expect(kindOf(twin, "192.0.2.8", 30_080)).toBe("unserved");
+    reconciler.apply([at(clusterIP, balancer)]);
+    expect(kindOf(twin, "192.0.2.9", 80)).toBe("backend");
+    expect(kindOf(twin, "192.0.2.9", 81)).toBe("unknown");
+    expect(kindOf(twin, "192.0.2.8", 81)).toBe("unknown");
+  });
+
+  it("are rewritten in place where only their kind changes", async () => {
+    const { twin, reconciler } = await start();
+    reconciler.apply([at(clusterIP, balancer)]);
+    const external = { ...balancer, kind: "ExternalIP" } as const;
+    expect(reconciler.apply([at(clusterIP, external)]).writes).toEqual({
+      ...noWrites,
+      frontends: 1,
+    });
+    expect(dumpMaps(twin)).toContain("at 192.0.2.9:80/TCP (ExternalIP)\n");
+  });
+
+  it("count apart from what refuses beside them, which takes room all the same", async () => {
+    const { reconciler } = await start();
+    reconciler.apply([at(clusterIP, balancer, nodePort(30_080))]);
+    expect(reconciler.frontends).toBe(3);
+    expect(reconciler.usage.frontends).toEqual({ entries: 5, capacity: 16 });
+  });
+
+  it("are looked for between the lowest and the highest NodePort, found anew by each agent", async () => {
+    const { twin, reconciler } = await start();
+    expect(twin.nodePorts.bounds()).toEqual({ first: 1, last: 0 });
+    reconciler.apply([at(clusterIP, nodePort(30_500))]);
+    expect(twin.nodePorts.bounds()).toEqual({ first: 30_500, last: 30_500 });
+    reconciler.apply([at(clusterIP, nodePort(30_080), nodePort(30_090))]);
+    expect(twin.nodePorts.bounds()).toEqual({ first: 30_080, last: 30_500 });
+    const next = await adopt(twin);
+    next.apply([at(clusterIP, nodePort(30_080), nodePort(30_090))]);
+    expect(twin.nodePorts.bounds()).toEqual({ first: 30_080, last: 30_500 });
+    next.finishFirstSync(new Set([WEB]));
+    expect(twin.nodePorts.bounds()).toEqual({ first: 30_080, last: 30_090 });
+    next.finishFirstSync(new Set());
+    expect(twin.nodePorts.bounds()).toEqual({ first: 1, last: 0 });
+  });
+
+  it("let in those whom source ranges name, at the balancer's address alone (KP-23, KP-24)", async () => {
+    const { twin, reconciler } = await start();
+    const ranges = ["198.51.100.0/25", "2001:db8::/32"];
+    const known = external("ExternalIP", "192.0.2.8", 80);
+    reconciler.apply([{ ...at(clusterIP, known, balancer), sourceRanges: ranges }]);
+    expect(ask(twin, "198.51.100.127")).toBe("backend");
+    expect(ask(twin, "198.51.100.128")).toBe("denied");
+    expect(ask(twin, "2001:db8:ffff::1")).toBe("backend");
+    expect(ask(twin, "2001:db9::1")).toBe("denied");
+    expect(kindOf(twin, "192.0.2.8", 80, { address: "203.0.113.1" })).toBe("backend");
+    expect(kindOf(twin, "10.96.0.1", 80, { address: "203.0.113.1" })).toBe("backend");
+  });
+
+  it("let in nobody where no range is left", async () => {
+    const { twin, reconciler } = await start();
+    reconciler.apply([limited()]);
+    expect(ask(twin, "198.51.100.1")).toBe("denied");
+  });
+
+  it("keep the ranges that a program may still read, until a grace period has ended (KP-24)", async () => {
+    const { twin, reconciler } = await start();
+    reconciler.apply([limited("198.51.100.0/24")]);
+    expect(reconciler.apply([at(clusterIP, balancer)]).waiting).toBe(1);
+    expect(ask(twin, "203.0.113.1")).toBe("backend");
+    expect(reconciler.retry().waiting).toBe(1);
+    expect(reconciler.usage.source_ranges.entries).toBe(1);
+    await elapse(twin, reconciler);
+    expect(reconciler.retry()).toMatchObject({ waiting: 0, writes: { sourceRanges: 1 } });
+    expect(reconciler.usage.source_ranges.entries).toBe(0);
+  });
+
+  it("are limited to the latest ranges where these come back before that", async () => {
+    const { twin, reconciler } = await start();
+    reconciler.apply([limited("198.51.100.0/24")]);
+    reconciler.apply([at(clusterIP, balancer)]);
+    reconciler.apply([limited("203.0.113.0/24")]);
+    await elapse(twin, reconciler);
+    reconciler.retry();
+    expect(dumpMaps(twin)).toContain("open to: 203.0.113.0/24\n");
+    expect(ask(twin, "198.51.100.1")).toBe("denied");
+    expect(ask(twin, "203.0.113.1")).toBe("backend");
+  });
+
+  it("stay as they are while their ranges cannot be written, and no one else suffers (PF-08)", async () => {
+    let broken = true;
+    const { twin, reconciler } = await start({}, (map) =>
+      broken && map === "source_ranges" ? 0 : undefined,
+    );
+    const shop = desired("shop", "10.96.0.2", ["10.2.0.1:80"]);
+    const { failures } = reconciler.apply([limited("198.51.100.0/24"), shop]);
+    expect(failures).toEqual([
+      { key: WEB, code: "write", message: "source_ranges: injected fault" },
+    ]);
+    expect(kindOf(twin, "192.0.2.9", 80)).toBe("unknown");
+    expect(kindOf(twin, "10.96.0.1", 80)).toBe("backend");
+    expect(kindOf(twin, "10.96.0.2", 80)).toBe("backend");
+    broken = false;
+    reconciler.retry();
+    expect(ask(twin, "198.51.100.1")).toBe("backend");
+    broken = true;
+    reconciler.apply([], [WEB]);
+    expect(reconciler.failures).toHaveLength(1);
+    broken = false;
+    reconciler.retry();
+    expect(dumpMaps(twin)).not.toContain("default/web");
+    expect(reconciler.usage.source_ranges.entries).toBe(0);
+  });
+
+  it("do not open to the ranges of a former owner of their index", async () => {
+    const { twin, reconciler } = await start();
+    reconciler.apply([limited("198.51.100.0/24")]);
+    const service = [...twin.sourceRanges.entries()][0]!.service;
+    const shop = desired("shop", "10.96.0.2", ["10.2.0.1:80"]);
+    reconciler.apply([], [WEB]);
+    await elapse(twin, reconciler);
+    twin.sourceRanges.add([keyOfRange(service, "198.51.100.0/24")]);
+    const next = await adopt(twin);
+    expect(next.findings).toEqual([
+      { target: "source_ranges", message: "1 services with ranges are not in use" },
+    ]);
+    next.apply([{ ...shop, frontends: [balancer], sourceRanges: ["203.0.113.0/24"] }]);
+    expect(twin.services.flags(service)).not.toBe(0);
+    expect(ask(twin, "198.51.100.1")).toBe("denied");
+    expect(ask(twin, "203.0.113.1")).toBe("backend");
+  });
+});
+
+describe("the slots of a slice", () => {
+  const spreadBy = (algorithm: DesiredService["algorithm"], weights: readonly number[]) => ({
+    ...web(),
+    algorithm,
+    backends: weights.map((weight, at) => ({ ...backend(`10.1.0.${at + 1}:80`), weight })),
+  });
+  const slotsOf = (twin: Twin) => {
+    const { offset, count } = unpackSlice(twin.services.cluster(0));
+    return [...twin.slots.subarray(offset, offset + count)];
+  };
+
+  it("are put right where a table's are changed about, though each has as many", async () => {
+    const { twin, reconciler } = await start({ slots: 1024 }, undefined, 251);
+    const maglev = spreadBy("maglev", [1, 1, 2]);
+    reconciler.apply([maglev]);
+    const table = slotsOf(twin);
+    expect(table).toHaveLength(251);
+    const { offset } = unpackSlice(twin.services.cluster(0));
+    const other = table.findIndex((index) => index !== table[0]);
+    twin.slots[offset] = table[other]!;
+    twin.slots[offset + other] = table[0]!;
+    const next = await adopt(twin, 251);
+    expect(next.findings).toEqual([]);
+    expect(next.apply([maglev]).writes).toMatchObject({ slots: 251, services: 1, backends: 0 });
+    expect(slotsOf(twin)).toEqual(table);
+  });
+
+  it("may stand in any order where any of them is picked", async () => {
+    const { twin, reconciler } = await start();
+    reconciler.apply([spreadBy("random", [1, 2])]);
+    expect(slotsOf(twin)).toEqual([0, 1, 1]);
+    const { offset } = unpackSlice(twin.services.cluster(0));
+    twin.slots.set([1, 0, 1], offset);
+    const next = await adopt(twin);
+    expect(next.findings).toEqual([]);
+    expect(next.apply([spreadBy("random", [1, 2])]).published).toBe(0);
+    expect(next.apply([spreadBy("random", [2, 1])]).writes).toMatchObject({ slots: 3 });
+  });
+
+  it("follow the size of the table that the next agent is given", async () => {
+    const { twin, reconciler } = await start({ slots: 2048 }, undefined, 251);
+    reconciler.apply([spreadBy("maglev", [1, 1])]);
+    const next = await adopt(twin, 509);
+    next.apply([spreadBy("maglev", [1, 1])]);
+    expect(slotsOf(twin)).toHaveLength(509);
+    expect(next.usage.slots.entries).toBe(251 + 509);
+    await elapse(twin, next);
+    expect(next.usage.slots.entries).toBe(509);
   });
 });
 
