@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -97,6 +97,12 @@ describe("the agent under its ServiceAccount", () => {
     ways = waysTo(service.spec?.clusterIPs ?? [], 80).filter((way) => way.protocol === "tcp");
     client = await node.makePod("client");
     await reaches(client, ways, "web-0");
+    // BPF, PERFMON, SYS_ADMIN and NET_ADMIN: bits 39, 38, 21 and 12 (capability.h).
+    const own = await readFile(`/proc/${agent.pid}/status`, "utf8");
+    expect(own).toMatch(/^CapEff:\t000000c000201000$/m);
+    expect(own).toMatch(/^CapBnd:\t000000c000201000$/m);
+    // Whatever a capability is missing for says its name.
+    expect(`${JSON.stringify(await agent.status())} ${agent.log}`).not.toContain("CAP_");
     const { datapath, problems, source } = await agent.status();
     expect(source.target).toBe(cluster.controlPlane.url);
     expect(problems).toEqual([]);
