@@ -1,4 +1,8 @@
 import type { PacketCase } from "./case.ts";
+import { flowCases } from "./flows.ts";
+import { frameCases } from "./frames.ts";
+import { headerCases } from "./headers.ts";
+import { icmpCases } from "./icmp.ts";
 import { everyKit, type Kit } from "./kit.ts";
 import { localCases } from "./local.ts";
 import { policyCases } from "./policy.ts";
@@ -8,6 +12,9 @@ const suites: readonly ((k: Kit) => readonly PacketCase[])[] = [
   localCases,
   remoteCases,
   policyCases,
+  flowCases,
+  headerCases,
+  icmpCases,
 ];
 
 const labelled = (k: Kit): readonly PacketCase[] =>
@@ -15,5 +22,5 @@ const labelled = (k: Kit): readonly PacketCase[] =>
     .flatMap((suite) => suite(k))
     .map((each) => ({ ...each, name: `${k.label}: ${each.name}` }));
 
-/** Every case in both families and both protocols. */
-export const allCases: readonly PacketCase[] = everyKit.flatMap(labelled);
+/** Every case in both families and both protocols, and those that one of them tells for all. */
+export const allCases: readonly PacketCase[] = [...everyKit.flatMap(labelled), ...frameCases];

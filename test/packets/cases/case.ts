@@ -40,8 +40,10 @@ export interface PacketStep {
   /** Fields of an answer, by the names that `fieldsOf` gives them. */
   readonly answer?: Readonly<Record<string, string | number>>;
   /** What is counted; absent: nothing. */
-  readonly reason?: Exclude<keyof typeof Reason, "REASONS">;
+  readonly reason?: ReasonName | readonly ReasonName[];
   readonly gsoSize?: number;
 }
+
+export type ReasonName = Exclude<keyof typeof Reason, "REASONS">;
 
 export type Expected = PacketSpec | Uint8Array;

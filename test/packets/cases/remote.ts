@@ -239,47 +239,5 @@ export function remoteCases(k: Kit): readonly PacketCase[] {
         },
       ],
     },
-    {
-      name: "changes the port where two Services lead one client's port to one backend (PF-28)",
-      given: {
-        services: [
-          k.service({
-            frontends: [k.at("NodePort", node), k.at("ExternalIP", externalIp)],
-            backends: [k.backend(local0, { local: true })],
-          }),
-        ],
-      },
-      steps: [
-        {
-          at: "from_outside",
-          on: ext0,
-          packet: opening,
-          verdict: "redirect",
-          expect: {
-            ...opening,
-            ethernet: toPod(pod0),
-            destination: local0[k.family],
-            ttl: 63,
-            transport: k.first(clientPort, targetPort),
-          },
-          reason: "NEW_FLOW",
-        },
-        { forget: true },
-        {
-          at: "from_outside",
-          on: ext0,
-          packet: opening,
-          verdict: "redirect",
-          expect: {
-            ...opening,
-            ethernet: toPod(pod0),
-            destination: local0[k.family],
-            ttl: 63,
-            transport: k.first(clientPort, targetPort),
-          },
-          reason: "NEW_FLOW",
-        },
-      ],
-    },
   ];
 }
