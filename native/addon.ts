@@ -186,9 +186,15 @@ interface Addon {
   probeProgramType(type: number): number;
   probeMapType(type: number): number;
   linkCreate(program: Handle, target: number, attachType: number): OrErrno<Handle>;
+  linkCreateOnPool(
+    program: Handle,
+    target: number,
+    attachType: number,
+  ): OrErrno<Promise<OrErrno<Handle>>>;
   linkCreateIterator(program: Handle, map: Handle | undefined): OrErrno<Handle>;
   linkUpdate(link: Handle, program: Handle): number;
   linkDetach(link: Handle): number;
+  linkDetachOnPool(link: Handle): OrErrno<Promise<number>>;
   linkInfo(link: Handle): OrErrno<NativeLinkInfo>;
   iteratorCreate(link: Handle): OrErrno<Handle>;
   iteratorRead(iterator: Handle, into: Uint8Array): number;

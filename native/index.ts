@@ -20,6 +20,7 @@ export {
   attachedPrograms,
   attachIter,
   attachTcx,
+  attachTcxAsync,
   BpfLink,
   type Link,
   type LinkInfo,

@@ -90,6 +90,11 @@ export class BpfLink implements Link {
     check("link.detach", this.#target, addon.linkDetach(this.handle));
   }
 
+  /** As `detach`, on the thread pool: see `attachTcxAsync`. */
+  async detachAsync(): Promise<void> {
+    check("link.detach", this.#target, await addon.linkDetachOnPool(this.handle));
+  }
+
   close(): void {
     this.handle.close();
   }
@@ -145,13 +150,33 @@ export type TcDirection = "ingress" | "egress";
  * (kernel 6.6; EINVAL before: see `probe.tcx` and `attachTcNetlink`).
  */
 export function attachTcx(program: BpfProgram, ifindex: number, direction: TcDirection): BpfLink {
+  const handle = addon.linkCreate(programHandle(program), ifindex, tcxType(direction));
+  return tcxLink(program, ifindex, handle);
+}
+
+/**
+ * As `attachTcx`, on the thread pool. The kernel attaches under the lock of all network settings and
+ * waits for an RCU grace period: tens of milliseconds, and more while namespaces are taken down.
+ */
+export async function attachTcxAsync(
+  program: BpfProgram,
+  ifindex: number,
+  direction: TcDirection,
+): Promise<BpfLink> {
+  const type = tcxType(direction);
+  const handle = await addon.linkCreateOnPool(programHandle(program), ifindex, type);
+  return tcxLink(program, ifindex, handle);
+}
+
+function tcxType(direction: TcDirection): number {
   if (direction !== "ingress" && direction !== "egress") {
     throw new ArgumentError("a TC direction is ingress or egress");
   }
-  const type = attachTypeNumber(`tcx_${direction}`);
-  const handle = addon.linkCreate(programHandle(program), ifindex, type);
-  return new BpfLink(check("attachTcx", `${program.name} to interface ${ifindex}`, handle));
+  return attachTypeNumber(`tcx_${direction}`);
 }
+
+const tcxLink = (program: BpfProgram, ifindex: number, handle: Handle | number): BpfLink =>
+  new BpfLink(check("attachTcx", `${program.name} to interface ${ifindex}`, handle));
 
 /** Makes an iterator of an `SEC("iter/...")` program; over one map where the program is for maps. */
 export function attachIter(program: BpfProgram, options: { readonly map?: BpfMap } = {}): BpfLink {

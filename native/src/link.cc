@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <array>
+#include <memory>
 #include <vector>
 
 #include "arguments.h"
 #include "handle.h"
 #include "modules.h"
+#include "netns.h"
+#include "pool.h"
 
 namespace libbpf_ts {
 namespace {
@@ -24,6 +28,31 @@ Napi::Value Create(const Napi::CallbackInfo& info) {
   const int fd = bpf_link_create(Program(info).fd(), IntegerArgument<int32_t>(info, 1),
                                  static_cast<bpf_attach_type>(U32Argument(info, 2)), nullptr);
   return Handle::Take(info.Env(), Kind::kLink, fd);
+}
+
+// A descriptor of one's own, for work that outlasts the call: JavaScript may close its own meanwhile.
+std::shared_ptr<UniqueFd> KeptOpen(const Handle& handle) {
+  return std::make_shared<UniqueFd>(fcntl(handle.fd(), F_DUPFD_CLOEXEC, 0));
+}
+
+// As Create, on the thread pool; for an interface, of the calling thread's network namespace.
+Napi::Value CreateOnPool(const Napi::CallbackInfo& info) {
+  const auto program = KeptOpen(Program(info));
+  const auto target = IntegerArgument<int32_t>(info, 1);
+  const auto type = static_cast<bpf_attach_type>(U32Argument(info, 2));
+  const auto netns = std::make_shared<UniqueFd>(OpenOwnNetns());
+  // Closed by itself where nobody is left to take it.
+  const auto made = std::make_shared<UniqueFd>();
+  const auto run = [=]() -> long {
+    NetnsScope scope;
+    if (const int error = scope.Enter(*netns); error != 0) return error;
+    *made = UniqueFd(bpf_link_create(program->get(), target, type, nullptr));
+    return made->get() < 0 ? -errno : 0;
+  };
+  const auto settle = [made](Napi::Env env, long result) {
+    return Handle::Take(env, Kind::kLink, result == 0 ? made->Release() : static_cast<int>(result));
+  };
+  return CallOnPool(info, "bpf_link_create", run, settle);
 }
 
 Napi::Value CreateIterator(const Napi::CallbackInfo& info) {
@@ -45,6 +74,12 @@ Napi::Value Update(const Napi::CallbackInfo& info) {
 
 Napi::Value Detach(const Napi::CallbackInfo& info) {
   return Number(info, bpf_link_detach(Link(info).fd()));
+}
+
+Napi::Value DetachOnPool(const Napi::CallbackInfo& info) {
+  const auto link = KeptOpen(Link(info));
+  const auto run = [link]() -> long { return bpf_link_detach(link->get()); };
+  return CallOnPool(info, "bpf_link_detach", run, SettleNumber);
 }
 
 // (program, cgroup, attach type, flags): without a link.
@@ -150,9 +185,11 @@ Napi::Value TcDetach(const Napi::CallbackInfo& info) {
 
 void DefineLink(Napi::Env env, Napi::Object exports) {
   Export<Create>(env, exports, "linkCreate");
+  Export<CreateOnPool>(env, exports, "linkCreateOnPool");
   Export<CreateIterator>(env, exports, "linkCreateIterator");
   Export<Update>(env, exports, "linkUpdate");
   Export<Detach>(env, exports, "linkDetach");
+  Export<DetachOnPool>(env, exports, "linkDetachOnPool");
   Export<Info>(env, exports, "linkInfo");
   Export<ProgramAttach>(env, exports, "programAttach");
   Export<ProgramDetach>(env, exports, "programDetach");

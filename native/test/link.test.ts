@@ -5,6 +5,7 @@ import {
   attachIter,
   attachTcNetlink,
   attachTcx,
+  attachTcxAsync,
   BpfLink,
   BpfProgram,
   findTcNetlink,
@@ -383,5 +384,64 @@ describe("TCX", () => {
     expect(() => attachTcx(object.program("pass"), 1, "up" as "egress")).toThrow(
       "ingress or egress",
     );
+  });
+
+  /** What is begun inside a namespace goes on there, on whatever thread. */
+  const begunIn = (place: Netns, program: BpfProgram, ifindex = place.ifindex) =>
+    inNetns(place.path, () => ({ link: attachTcxAsync(program, ifindex, "ingress") })).link;
+
+  it("is attached and detached on the thread pool, in the caller's namespace", async () => {
+    const object = load();
+    const place = netns();
+    const program = object.program("pass");
+    using link = await begunIn(place, program);
+    expect(link.info).toMatchObject({
+      kind: "tcx",
+      ifindex: place.ifindex,
+      programId: program.info.id,
+    });
+    const attached = () =>
+      inNetns(place.path, () => attachedPrograms(place.ifindex, "tcx_ingress"));
+    expect(attached()).toEqual([program.info.id]);
+    await link.detachAsync();
+    expect(attached()).toEqual([]);
+    expect(link.info.ifindex).toBe(0);
+  });
+
+  it("is attached although the program's handle is closed meanwhile", async () => {
+    const object = load();
+    const place = netns();
+    const { id } = object.program("pass").info;
+    const attaching = begunIn(place, object.program("pass"));
+    object.close();
+    using link = await attaching;
+    expect(link.info.programId).toBe(id);
+  });
+
+  it("says on the thread pool, too, what it cannot be attached to", async () => {
+    const place = netns();
+    const program = load().program("pass");
+    await expect(begunIn(place, program, 0x7ffffff0)).rejects.toMatchObject({
+      code: "ENODEV",
+      operation: "attachTcx",
+      target: "pass to interface 2147483632",
+    });
+    await expect(attachTcxAsync(program, 1, "up" as "egress")).rejects.toThrow("ingress or egress");
+    const link = await begunIn(place, program);
+    link.close();
+    await expect(link.detachAsync()).rejects.toMatchObject({ code: "EBADF" });
+  });
+
+  it("leaves the event loop to others while it is attached", async () => {
+    const object = load();
+    const place = netns();
+    let isAttached = false;
+    const attaching = begunIn(place, object.program("pass")).then((link) => {
+      isAttached = true;
+      return link;
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(isAttached).toBe(false);
+    (await attaching).close();
   });
 });
