@@ -1,13 +1,13 @@
 import type { Kit } from "../cases/kit.ts";
 import { parse, type Tuple } from "../model/headers.ts";
-import { type Observed, REDIRECT } from "../model/outcome.ts";
+import { DROP, type Observed } from "../model/outcome.ts";
 import { ipText } from "../packet/address.ts";
 import { encode, fragmentsOf } from "../packet/encode.ts";
 import type { Extension, PacketSpec, Transport } from "../packet/packet.ts";
 import type { Hook } from "../rig/rig.ts";
 import { ext0, routerMac, type WorldDevice } from "../world.ts";
 import type { Random } from "./random.ts";
-import { addressesOf, clients, type Entrance, entranceOf, targets } from "./world.ts";
+import { addressesOf, clients, type Entrance, entranceOf, type Target, targets } from "./world.ts";
 
 /** A packet on its way to a program. */
 export interface Sending {
@@ -40,8 +40,7 @@ export class Conversation {
   readonly #kit: Kit;
   readonly #client: string;
   readonly #clientPort: number;
-  readonly #vip: string;
-  readonly #port: number;
+  readonly #targets: readonly [Target, Target];
   #request: Translated | undefined;
   #reply: Translated | undefined;
   #pending: Sending[] = [];
@@ -50,11 +49,9 @@ export class Conversation {
   constructor(random: Random, kit: Kit) {
     this.#random = random;
     this.#kit = kit;
-    const target = random.pick(targets);
     this.#client = random.pick(clients)[kit.family];
     this.#clientPort = random.once(20) ? 40000 + random.below(10) : 1024 + random.below(60000);
-    this.#vip = target.place[kit.family];
-    this.#port = target.port;
+    this.#targets = [random.pick(targets), random.pick(targets)];
   }
 
   next(): Sending {
@@ -68,9 +65,9 @@ export class Conversation {
   }
 
   /** What a program made of it: later packets build on that. */
-  note({ hook, device, frame, gsoSize }: Sending, { verdict, packet }: Observed): void {
+  note({ hook, frame, gsoSize }: Sending, { verdict, packet }: Observed): void {
     const parsed = parse(packet);
-    if (parsed.kind !== "segment" || verdict === 2) return;
+    if (parsed.kind !== "segment" || verdict === DROP) return;
     const same = Buffer.compare(packet, frame) === 0;
     if (same && hook === "from_pod") {
       // Up the stack it goes, and out at the client's side.
@@ -87,8 +84,6 @@ export class Conversation {
     const translated = { tuple: parsed.tuple, packet };
     if (isRequest) this.#request = translated;
     else this.#reply = translated;
-    void device;
-    void (verdict === REDIRECT);
   }
 
   #clientDevice(): WorldDevice {
@@ -97,27 +92,29 @@ export class Conversation {
 
   #make(number: number): readonly Sending[] {
     const random = this.#random;
-    if (number === 0) return [this.#ask(this.#transport("S", this.#clientPort, this.#port))];
+    // Two Services may lead one port of the client's to one backend.
+    const { place, port } = this.#targets[random.once(6) ? 1 : 0];
+    const vip = place[this.#kit.family];
+    if (number === 0) return [this.#ask(vip, this.#transport("S", this.#clientPort, port))];
     const kind = random.below(10);
     if (kind < 4 || this.#request === undefined) {
-      return this.#cut(
-        this.#askSpec(this.#transport(random.pick(flagSets), this.#clientPort, this.#port)),
-      );
+      const transport = this.#transport(random.pick(flagSets), this.#clientPort, port);
+      return this.#cut(this.#askSpec(vip, transport));
     }
     if (kind < 8) return this.#answer(this.#request);
     return this.#complain(random.once(2) ? this.#request : (this.#reply ?? this.#request));
   }
 
-  #ask(transport: Transport): Sending {
-    return this.#coming(this.#entrance(), this.#askSpec(transport));
+  #ask(vip: string, transport: Transport): Sending {
+    return this.#coming(this.#entrance(), this.#askSpec(vip, transport));
   }
 
   #entrance(): Entrance {
     return entranceOf(this.#client) ?? { device: ext0, neighbour: routerMac, hook: "from_outside" };
   }
 
-  #askSpec(transport: Transport): PacketSpec {
-    return this.#spec(this.#entrance(), this.#client, this.#vip, transport);
+  #askSpec(vip: string, transport: Transport): PacketSpec {
+    return this.#spec(this.#entrance(), this.#client, vip, transport);
   }
 
   #spec(

@@ -7,7 +7,7 @@ import { Conversation, type Sending } from "./conversation.ts";
 import { minimise } from "./minimise.ts";
 import { mutate } from "./mutate.ts";
 import { Random } from "./random.ts";
-import { fuzzConfiguration } from "./world.ts";
+import { fuzzConfigurations } from "./world.ts";
 
 export interface FuzzOptions {
   readonly packets: number;
@@ -28,7 +28,7 @@ const packetsPerConversation = 24;
  * @throws {FuzzFailure} where the model does not allow what became of one.
  */
 export function fuzz(rig: Rig, { packets, seed }: FuzzOptions): FuzzReport {
-  const trial = new Trial(rig, fuzzConfiguration);
+  const trial = new Trial(rig, fuzzConfigurations[0]);
   const outcomes = new Map<string, number>();
   const random = new Random(seed);
   let mutated = 0;
@@ -37,7 +37,9 @@ export function fuzz(rig: Rig, { packets, seed }: FuzzOptions): FuzzReport {
       trial.forget();
       const conversation = new Conversation(random, random.pick(everyKit));
       const history: Sending[] = [];
+      const changeAt = random.once(16) ? random.below(packetsPerConversation) : undefined;
       for (let i = 0; i < packetsPerConversation && sent < packets; i++, sent++) {
+        if (i === changeAt) trial.configure(fuzzConfigurations[1]);
         const base = conversation.next();
         const sending = random.once(2) ? spoil(random, base) : base;
         if (sending !== base) mutated++;
@@ -47,6 +49,7 @@ export function fuzz(rig: Rig, { packets, seed }: FuzzOptions): FuzzReport {
         conversation.note(sending, observed);
         if (outcome.uncertain) break;
       }
+      if (changeAt !== undefined) trial.configure(fuzzConfigurations[0]);
     }
   });
   return { packets, mutated, outcomes };

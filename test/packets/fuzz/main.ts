@@ -5,11 +5,12 @@ import { FuzzFailure, fuzz } from "./fuzz.ts";
 const { values } = parseArgs({
   options: {
     packets: { type: "string", default: "1000000" },
+    object: { type: "string" },
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
   },
 });
 const seed = Number(values.seed);
-await using rig = await Rig.create();
+await using rig = await Rig.create(values.object === undefined ? {} : { object: values.object });
 report();
 
 /** What a failure says is for people; where it was thrown is of no interest. */

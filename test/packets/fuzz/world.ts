@@ -97,11 +97,12 @@ export const targets: readonly Target[] = [
   { place: node, port: 22 },
 ];
 
-function servicesOf(k: Kit): readonly ServiceSpec[] {
+/** `later`: one backend has gone, and the index of another has been given away (PF-27). */
+function servicesOf(k: Kit, later: boolean): readonly ServiceSpec[] {
   const here = { local: true };
   const mixed = [
-    k.backend(local0, here),
-    k.backend(remote0),
+    k.backend(local0, { local: true, dead: later }),
+    later ? k.backend(remote1, { generation: 2 }) : k.backend(remote0),
     k.backend(slowPod, here),
     k.backend(peerPod, here),
     k.backend(unresolved),
@@ -128,7 +129,10 @@ function servicesOf(k: Kit): readonly ServiceSpec[] {
   ];
 }
 
-export const fuzzConfiguration: Configuration = {
-  services: everyKit.flatMap(servicesOf),
+const configuration = (later: boolean): Configuration => ({
+  services: everyKit.flatMap((k) => servicesOf(k, later)),
   unserved: [unserved.v4, unserved.v6],
-};
+});
+
+/** Before and after a change of endpoints. */
+export const fuzzConfigurations = [configuration(false), configuration(true)] as const;

@@ -249,7 +249,11 @@ function sentOut(
   return all.map((outcome) => ({
     ...outcome,
     reason: outcome.reason ?? (wish.old ? Reason.RESELECTED_FLOW : Reason.NEW_FLOW),
-    commit: () => remember(state, segment, wish, connection),
+    commit: () => {
+      remember(state, segment, wish, connection);
+      // What was answered or dropped does not show which backend it was.
+      if (!outcome.uncertain) notePick(state, segment, wish, connection);
+    },
   }));
 }
 
@@ -262,10 +266,18 @@ function remember(
   const { backend: place, generation } = connection;
   if (old !== undefined) state.flows.evict(old, true);
   state.flows.add(connection);
-  const { service } = found;
-  if (service.affinitySeconds)
+  if (found.service.affinitySeconds) {
     state.affinities.set(affinityKey(tuple, found), { place, generation });
-  if (service.maglev) state.picks.set(hashed(tuple, found), place);
+  }
+}
+
+function notePick(
+  state: State,
+  { tuple }: Segment,
+  { found }: Wish,
+  { backend }: Connection,
+): void {
+  if (found.service.maglev) state.picks.set(hashed(tuple, found), backend);
 }
 
 /** KP-14, KP-31, PF-30: told at once, unless nobody may be told. */

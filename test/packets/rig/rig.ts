@@ -1,5 +1,10 @@
 import { type BpfMap, type BpfProgram, inNetns, type LoadedObject, openObject } from "libbpf-ts";
-import { packetCountCodec, packetCountKeyCodec } from "../../../bpf/build/layout.ts";
+import {
+  packetCountCodec,
+  packetCountKeyCodec,
+  type ServiceStats,
+  serviceStatsCodec,
+} from "../../../bpf/build/layout.ts";
 import type { Configuration } from "../model/configuration.ts";
 import { writeConfiguration } from "./maps.ts";
 import { PacketNamespace } from "./namespace.ts";
@@ -28,12 +33,14 @@ export interface RigOptions {
   readonly maxEntries?: Readonly<Record<string, number>>;
   /** Bytes of link-layer header; default 14. */
   readonly macHeader?: number;
+  /** Path of an object other than the shipped one, to see whether a fault in it is noticed. */
+  readonly object?: string;
 }
 
 /** A `flows` entry, raw. */
 export type Entry = readonly [key: Uint8Array, value: Uint8Array];
 
-const objectPath = new URL("../../../bpf/build/tc.bpf.o", import.meta.url).pathname;
+const shipped = new URL("../../../bpf/build/tc.bpf.o", import.meta.url).pathname;
 
 const sizes: Readonly<Record<string, number>> = {
   frontends: 256,
@@ -142,14 +149,25 @@ export class Rig implements AsyncDisposable {
     return counts;
   }
 
+  /** What is counted of a service, all CPUs together. */
+  stats(service: number): ServiceStats {
+    const value = this.object.map("service_stats").lookup(Uint8Array.of(service, 0, 0, 0));
+    const all = Array.from({ length: (value?.length ?? 0) / serviceStatsCodec.size }, (_, cpu) =>
+      serviceStatsCodec.decode(value!, cpu * serviceStatsCodec.size),
+    );
+    const names = Object.keys(all[0] ?? {}) as (keyof ServiceStats)[];
+    const sums = names.map((name) => [name, all.reduce((sum, each) => sum + each[name], 0n)]);
+    return Object.fromEntries(sums) as ServiceStats;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.object.close();
     await this.#namespace[Symbol.asyncDispose]();
   }
 }
 
-function load({ maxEntries = {}, macHeader }: RigOptions): LoadedObject {
-  const object = openObject(objectPath);
+function load({ maxEntries = {}, macHeader, object: path = shipped }: RigOptions): LoadedObject {
+  const object = openObject(path);
   for (const [map, entries] of Object.entries({ ...sizes, ...maxEntries })) {
     if (object.maps.has(map)) object.setMaxEntries(map, entries);
   }
