@@ -1,6 +1,6 @@
 import { BpfMap } from "libbpf-ts";
 import { compileService } from "../../agent/compile/compile.ts";
-import type { Backend, DesiredService } from "../../agent/compile/records.ts";
+import type { Backend, DesiredService, Frontend } from "../../agent/compile/records.ts";
 import { kernelMaps } from "../../agent/datapath/kernel_maps.ts";
 import { readPinned } from "../../agent/datapath/pinned.ts";
 import { pinsAt } from "../../agent/datapath/pins.ts";
@@ -87,7 +87,8 @@ type Line = Pick<
   | "internalLocal"
   | "externalLocal"
 > & {
-  readonly frontends: readonly { readonly address: string; readonly port: number }[];
+  readonly frontends: readonly Frontend[];
+  readonly sourceRanges: readonly string[] | undefined;
   readonly cluster: readonly (Backend | BackendReport)[];
   readonly local: readonly (Backend | BackendReport)[];
 };
@@ -96,13 +97,18 @@ function lineOf(line: Line): string {
   const { namespace, name, portName, protocol, family, port, frontends } = line;
   return [
     `${namespace}/${name}:${portName}/${protocol}/${family} ${port}`,
-    frontends.map((each) => `${each.address}@${each.port}`).toSorted(),
+    frontends.map(({ kind, address, port: at }) => `${kind} ${address}@${at}`).toSorted(),
+    isBalanced(line) ? `open to ${line.sourceRanges?.toSorted() ?? []}` : "open to all",
     `affinity ${line.affinityTimeoutSeconds}`,
     `${line.internalLocal ? "internal" : ""} ${line.externalLocal ? "external" : ""} local`,
     `cluster ${backendsText(line.cluster)}`,
     `local ${backendsText(line.local)}`,
   ].join("; ");
 }
+
+/** Source ranges count for nothing else (KP-23, KP-24). */
+const isBalanced = ({ frontends }: Line): boolean =>
+  frontends.some(({ kind }) => kind === "LoadBalancer");
 
 const backendsText = (backends: readonly (Backend | BackendReport)[]): string =>
   backends

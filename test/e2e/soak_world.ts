@@ -106,16 +106,17 @@ export class SoakWorld {
       sessionAffinityConfig: { clientIP: { timeoutSeconds } },
     };
     const clusterIPs = chance.pick([[ip4], [ip6], [ip4, ip6], [ip6, ip4]]);
+    const spec = {
+      clusterIP: clusterIPs[0],
+      clusterIPs,
+      ports: chance.some(ports, 1 + chance.below(ports.length)),
+      internalTrafficPolicy: chance.pick(["Cluster", "Cluster", "Local"]),
+      ...(chance.is(0.2) ? affinity : {}),
+    };
     const service = {
       metadata: { namespace: namespaceOf(n), name: `s${n}` },
-      spec: {
-        clusterIP: clusterIPs[0],
-        clusterIPs,
-        ports: chance.some(ports, 1 + chance.below(ports.length)),
-        internalTrafficPolicy: chance.pick(["Cluster", "Cluster", "Local"]),
-        ...(chance.is(0.2) ? affinity : {}),
-        ...(chance.is(0.1) ? { externalIPs: ["192.0.2.1"], externalTrafficPolicy: "Local" } : {}),
-      },
+      spec,
+      ...(chance.is(0.3) ? chance.pick(reaches)(spec, address) : {}),
     };
     this.services.set(n, service);
     this.#sink.put("services", service);
@@ -182,6 +183,33 @@ export class SoakWorld {
 }
 
 const namespaceOf = (n: number): string => namespaces[n % namespaces.length] ?? "default";
+
+interface Spec {
+  readonly ports: readonly { readonly port: number }[];
+}
+
+/** Ways for a Service to be reached at more than its ClusterIP; no two have an address in common. */
+const reaches: readonly ((spec: Spec, n: number) => object)[] = [
+  (spec, n) => ({
+    spec: { ...spec, externalIPs: [externalIP(18, n)], externalTrafficPolicy: "Local" },
+  }),
+  (spec, n) => ({ spec: { ...spec, type: "NodePort", ports: withNodePorts(spec, n) } }),
+  (spec, n) => ({
+    spec: {
+      ...spec,
+      type: "LoadBalancer",
+      allocateLoadBalancerNodePorts: false,
+      externalTrafficPolicy: n % 2 === 0 ? "Local" : "Cluster",
+      loadBalancerSourceRanges: ["203.0.113.0/24", `10.${n & 255}.0.0/16`, "2001:db8::/32"],
+    },
+    status: { loadBalancer: { ingress: [{ ip: externalIP(19, n) }] } },
+  }),
+];
+
+const externalIP = (net: number, n: number): string => `198.${net}.${1 + (n >> 8)}.${n & 255}`;
+
+const withNodePorts = ({ ports }: Spec, n: number) =>
+  ports.map((port, at) => ({ ...port, nodePort: 30_000 + 5 * n + at }));
 
 const ports = [
   { name: "http", protocol: "TCP", port: 80 },
