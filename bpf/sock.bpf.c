@@ -93,6 +93,11 @@ static __always_inline enum verdict refuse_datagram(void)
 	return VERDICT_REFUSE;
 }
 
+static __always_inline bool is_connect(enum hook hook)
+{
+	return hook == HOOK_CONNECT4 || hook == HOOK_CONNECT6;
+}
+
 /*
  * A VIP at a port that nobody serves is refused (KP-31), and so is who is outside the source ranges:
  * kube-proxy drops there, but a socket can only be answered, and an answer now is better than a
@@ -104,8 +109,11 @@ static __always_inline enum verdict find_admitted(struct bpf_sock_addr *ctx, enu
 	enum lookup lookup = find_from_socket(ctx, hook, at, found);
 	struct service_stats *stats;
 
+	/* getaddrinfo() sorts addresses by UDP connections that it sends nothing on. */
+	if (lookup == LOOKUP_UNSERVED && !(ctx->protocol == IPPROTO_UDP && is_connect(hook)))
+		return VERDICT_REFUSE;
 	if (lookup != LOOKUP_SERVICE)
-		return lookup == LOOKUP_UNSERVED ? VERDICT_REFUSE : VERDICT_PASS;
+		return VERDICT_PASS;
 	switch (admit(ctx, hook, at, found)) {
 	case ADMITTED:
 		return VERDICT_TRANSLATE;
