@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import type { AgentConfig } from "./config/settings.ts";
 import { NodeAddressTable } from "./datapath/node_address_table.ts";
 import { primaryIn, setPrimary } from "./datapath/node_settings.ts";
@@ -8,6 +9,7 @@ import { NetworkWatch } from "./network/watch.ts";
 
 /** How soon what failed, or was detached by somebody, is attached again. */
 const VERIFY_MS = 5_000;
+const START_MS = 2_000;
 
 interface Problem {
   readonly target: string;
@@ -24,6 +26,7 @@ export class NodeWatch {
   /** Told of the addresses at which NodePorts answer; none: at every one. */
   #listener: (addresses: readonly string[]) => void = () => {};
   #nodePortAddresses: readonly string[] = [];
+  #applied = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
   #watchProblem: string | undefined;
   #addressProblem: string | undefined;
@@ -46,9 +49,11 @@ export class NodeWatch {
     });
   }
 
+  /** Resolves once the devices are served, or soon: the first start at many pods takes seconds. */
   async start(): Promise<void> {
     await this.#watch.start();
-    this.#timer = setInterval(() => this.#verify(), VERIFY_MS).unref();
+    await Promise.race([this.#applied, setTimeout(START_MS, undefined, { ref: false })]);
+    this.#timer = setInterval(() => void this.#verify(), VERIFY_MS).unref();
   }
 
   /** Calls back now and at each change. */
@@ -91,9 +96,8 @@ export class NodeWatch {
       this.#addressProblem = (error as Error).message;
     }
     setPrimary(this.#datapath.node.settings, primary);
-    this.#datapath.devices.apply(devices);
     this.#noteNodePorts(addresses);
-    this.#tell();
+    this.#applied = this.#datapath.devices.apply(devices).then(() => this.#tell());
   }
 
   #noteNodePorts(addresses: readonly NodeAddress[]): void {
@@ -105,8 +109,8 @@ export class NodeWatch {
     this.#listener(chosen);
   }
 
-  #verify(): void {
-    this.#datapath.devices.verify();
+  async #verify(): Promise<void> {
+    await this.#datapath.devices.verify();
     this.#tell();
   }
 
@@ -114,7 +118,7 @@ export class NodeWatch {
   #tell(): void {
     const lines = new Map<string, () => void>();
     for (const it of this.#datapath.devices.report()) {
-      if (it.problem !== null) continue;
+      if (it.hook === null) continue;
       const line = `serves ${it.name} as ${it.role}: ${it.roleReason}; ${it.pathReason}`;
       lines.set(line, () => this.#log.info(line, { ifindex: it.index, hook: it.hook }));
     }

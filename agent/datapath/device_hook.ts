@@ -17,10 +17,11 @@ export interface DeviceHook {
 export interface DeviceHooks {
   readonly kind: "tcx" | "netlink";
   /** Attaches, or puts the program in place of the one that stands, without a moment without any. */
-  attach(hook: DeviceHook, program: BpfProgram): void;
-  isAttached(hook: DeviceHook): boolean;
+  attach(hook: DeviceHook, program: BpfProgram): Promise<void>;
+  /** The kernel's number of our program that is attached there; undefined: none is. */
+  programAt(hook: DeviceHook): number | undefined;
   /** Idempotent, and no error where the device has gone. */
-  detach(hook: DeviceHook): void;
+  detach(hook: DeviceHook): Promise<void>;
 }
 
 export function hooksOf({ index, role, ports }: NodeDevice): readonly DeviceHook[] {

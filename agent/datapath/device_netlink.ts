@@ -17,9 +17,10 @@ export function netlinkHooks(pins: Pins): DeviceHooks {
   const markOf = ({ program, ifindex }: DeviceHook) => pins.device(program, ifindex);
   return {
     kind: "netlink",
-    attach: (hook, program) => attach(hook, program, markOf(hook)),
-    isAttached: (hook) => existsSync(markOf(hook)) && findTcNetlink(placeOf(hook)) !== undefined,
-    detach: (hook) => detachNetlink(hook, markOf(hook)),
+    attach: async (hook, program) => attach(hook, program, markOf(hook)),
+    programAt: (hook) =>
+      existsSync(markOf(hook)) ? findTcNetlink(placeOf(hook))?.info.programId : undefined,
+    detach: async (hook) => detachNetlink(hook, markOf(hook)),
   };
 }
 
@@ -34,7 +35,7 @@ function attach(hook: DeviceHook, program: BpfProgram, mark: string): void {
       `a filter that is not ours stands at priority ${FILTER_PRIORITY} of its ${place.direction}: "tc filter show" shows it; have its owner remove it`,
     );
   }
-  mkdirSync(mark, { recursive: true, mode: 0o700 });
+  if (!existsSync(mark)) mkdirSync(mark, { mode: 0o700 });
   attachTcNetlink(program, { ...place, replace: stands }).close();
 }
 

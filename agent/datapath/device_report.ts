@@ -10,6 +10,6 @@ export interface DeviceReport {
   readonly pathReason: string;
   /** How our programs are attached; "ports": they are, to its ports; null: they are not. */
   readonly hook: "tcx" | "netlink" | "ports" | null;
-  /** Why they are not, or what else is wrong; null: nothing. */
+  /** Why they are not; null: they are, or are about to be. */
   readonly problem: string | null;
 }

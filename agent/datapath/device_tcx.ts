@@ -1,5 +1,5 @@
 import { existsSync, unlinkSync } from "node:fs";
-import { attachTcx, BpfLink, type BpfProgram } from "libbpf-ts";
+import { attachTcxAsync, BpfLink, type BpfProgram } from "libbpf-ts";
 import type { DeviceHook, DeviceHooks } from "./device_hook.ts";
 import { devicePrograms } from "./device_programs.ts";
 import type { Pins } from "./pins.ts";
@@ -9,14 +9,17 @@ export function tcxHooks(pins: Pins): DeviceHooks {
   const pinOf = ({ program, ifindex }: DeviceHook) => pins.device(program, ifindex);
   return {
     kind: "tcx",
-    attach(hook, program) {
-      if (update(pinOf(hook), hook, program)) return;
-      detachTcx(pinOf(hook));
-      using link = attachTcx(program, hook.ifindex, devicePrograms[hook.program]);
-      link.pin(pinOf(hook));
+    async attach(hook, program) {
+      const pin = pinOf(hook);
+      if (update(pin, hook, program)) return;
+      // Of a device that has gone, here at least: a link that nobody holds is detached.
+      if (existsSync(pin)) unlinkSync(pin);
+      const { ifindex } = hook;
+      using link = await attachTcxAsync(program, ifindex, devicePrograms[hook.program]);
+      link.pin(pin);
     },
-    isAttached: (hook) => existsSync(pinOf(hook)) && standsAt(pinOf(hook), hook),
-    detach: (hook) => detachTcx(pinOf(hook)),
+    programAt: (hook) => programAt(pinOf(hook), hook),
+    detach: (hook) => detach(pinOf(hook)),
   };
 }
 
@@ -30,15 +33,20 @@ function update(pin: string, { ifindex }: DeviceHook, program: BpfProgram): bool
   return true;
 }
 
-function standsAt(pin: string, { ifindex }: DeviceHook): boolean {
+function programAt(pin: string, { ifindex }: DeviceHook): number | undefined {
+  if (!existsSync(pin)) return undefined;
   using link = BpfLink.openPinned(pin);
-  return link.info.ifindex === ifindex;
+  const { info } = link;
+  return info.ifindex === ifindex ? info.programId : undefined;
 }
 
-/** Detached for everyone: a process that still holds the link must not keep the program at work. */
-export function detachTcx(pin: string): void {
+/**
+ * Detached for everyone: a process that still holds the link must not keep the program at work. The
+ * link of a device that has gone is so already.
+ */
+async function detach(pin: string): Promise<void> {
   if (!existsSync(pin)) return;
   using link = BpfLink.openPinned(pin);
-  link.detach();
+  if (link.info.ifindex !== 0) await link.detachAsync();
   unlinkSync(pin);
 }

@@ -37,7 +37,7 @@ interface Served {
 /**
  * Our programs at the node's devices, and what the programs are told of those. A device is told of
  * once its programs are attached, and no more before they are detached. One that cannot be served
- * stops no other and is tried again.
+ * stops no other and is tried again. Work is done one device at a time, while the event loop goes on.
  */
 export class Devices {
   readonly #programs: DevicePrograms | undefined;
@@ -45,8 +45,15 @@ export class Devices {
   readonly #maps: DeviceMaps;
   readonly #pins: Pins;
   readonly #served = new Map<number, Served>();
+  /** Undefined: nothing was said of devices yet. */
+  #wanted: readonly NodeDevice[] | undefined;
+  #mustVerify = false;
+  #working: Promise<void> | undefined;
   /** What an agent before this one left, until it is known which devices there are. */
   #inherited: readonly DeviceHook[] | undefined;
+
+  /** The programs of that agent. */
+  readonly #older: ReadonlySet<number>;
 
   /** Without programs what stands is left as it is, and what does not is a problem. */
   constructor(
@@ -60,74 +67,115 @@ export class Devices {
     this.#maps = maps;
     this.#pins = pins;
     this.#inherited = pinnedHooks(pins);
+    this.#older = new Set(this.#inherited.flatMap((hook) => this.#programAt(hook) ?? []));
   }
 
-  /** Serves these devices and no others; one that has not changed costs no system call. */
-  apply(devices: readonly NodeDevice[]): void {
-    const wanted = new Set(devices.map(({ index }) => index));
-    this.#dropInherited(wanted);
-    for (const index of this.#served.keys()) if (!wanted.has(index)) this.#drop(index);
-    for (const device of portsFirst(devices)) {
-      const before = this.#served.get(device.index)?.device;
-      if (!isDeepStrictEqual(before, device)) this.#serve(device, before);
-    }
+  /**
+   * Serves these devices and no others; one that has not changed costs no system call. Resolves once
+   * that is so, or something newer was asked for and is so; never rejects.
+   */
+  apply(devices: readonly NodeDevice[]): Promise<void> {
+    this.#wanted = inOrder(devices);
+    return this.#work();
   }
 
   /** Serves anew what failed before, and what somebody else has detached. */
-  verify(): void {
-    const devices = [...this.#served.values()].map(({ device }) => device);
-    for (const device of portsFirst(devices)) {
-      if (!this.#stands(device)) this.#serve(device, device);
+  verify(): Promise<void> {
+    this.#mustVerify = true;
+    return this.#work();
+  }
+
+  #work(): Promise<void> {
+    this.#working ??= this.#settle().finally(() => {
+      this.#working = undefined;
+    });
+    return this.#working;
+  }
+
+  /** What is asked for meanwhile is taken up in the next round. */
+  async #settle(): Promise<void> {
+    let done: readonly NodeDevice[] | undefined;
+    while (this.#wanted !== undefined && (done !== this.#wanted || this.#mustVerify)) {
+      const isVerified = this.#mustVerify;
+      this.#mustVerify = false;
+      done = this.#wanted;
+      await this.#round(done, isVerified);
+    }
+  }
+
+  /** Ends early where something newer is asked for. */
+  async #round(wanted: readonly NodeDevice[], isVerified: boolean): Promise<void> {
+    const indices = new Set(wanted.map(({ index }) => index));
+    await this.#dropInherited(indices);
+    for (const index of this.#served.keys()) if (!indices.has(index)) await this.#drop(index);
+    for (const device of wanted) {
+      const before = this.#served.get(device.index)?.device;
+      if (isDeepStrictEqual(before, device) && !(isVerified && !this.#stands(device))) continue;
+      await this.#serve(device, before);
+      if (this.#wanted === wanted) continue;
+      this.#mustVerify ||= isVerified;
+      return;
     }
   }
 
   /** See `ForeignPrograms`. */
   foreignAt(ifindex: number, filters: readonly Filter[]): ForeignPrograms {
-    const own = this.#programs?.ids ?? new Set();
+    const own = new Set([...this.#older, ...(this.#programs?.ids ?? [])]);
     return this.#hooks.kind === "tcx"
       ? foreignOfTcx(ifindex, own, filters)
       : foreignOfNetlink(filters);
   }
 
   report(): readonly DeviceReport[] {
-    const served = [...this.#served.values()].map((each) => this.#reportOf(each));
-    return served.toSorted((a, b) => a.index - b.index);
+    return (this.#wanted ?? [])
+      .map((device) => this.#reportOf(device, this.#served.get(device.index)))
+      .toSorted((a, b) => a.index - b.index);
   }
 
-  #reportOf({ device, problem }: Served): DeviceReport {
+  #reportOf(device: NodeDevice, served: Served | undefined): DeviceReport {
     const { name, index, role, roleReason, path, pathReason, ports } = device;
     const hook = ports === undefined ? this.#hooks.kind : "ports";
+    const isServed = served !== undefined && served.problem === undefined;
     return {
       ...{ name, index, role, roleReason, path, pathReason },
-      hook: problem === undefined ? hook : null,
-      problem: problem ?? null,
+      hook: isServed ? hook : null,
+      problem: served?.problem ?? null,
     };
   }
 
   #stands(device: NodeDevice): boolean {
-    const isFine = this.#served.get(device.index)?.problem === undefined;
-    if (device.ports !== undefined) return isFine && this.#portsProblem(device.ports) === undefined;
-    return isFine && hooksOf(device).every((hook) => this.#hooks.isAttached(hook));
+    if (this.#served.get(device.index)?.problem !== undefined) return false;
+    if (device.ports !== undefined) return this.#portsProblem(device.ports) === undefined;
+    return hooksOf(device).every((hook) => this.#programAt(hook) !== undefined);
   }
 
-  #serve(device: NodeDevice, before: NodeDevice | undefined): void {
-    const problem = problemOf(() => {
+  /** What cannot be asked is attached anew, which shows what is wrong. */
+  #programAt(hook: DeviceHook): number | undefined {
+    try {
+      return this.#hooks.programAt(hook);
+    } catch {
+      return undefined;
+    }
+  }
+
+  async #serve(device: NodeDevice, before: NodeDevice | undefined): Promise<void> {
+    const problem = await problemOf(async () => {
       if (before !== undefined && before.role !== device.role) this.#forget(device.index);
-      for (const hook of hooksOf(device)) this.#attach(hook, device);
-      for (const hook of otherHooks(device)) this.#hooks.detach(hook);
+      for (const hook of hooksOf(device)) await this.#attach(hook, device);
+      for (const hook of otherHooks(device)) await this.#hooks.detach(hook);
       const ofPorts = device.ports && this.#portsProblem(device.ports);
       if (ofPorts !== undefined) throw new Error(ofPorts);
       this.#maps.devices.update(device.index, deviceEntry(device));
     });
-    if (problem !== undefined) problemOf(() => this.#forget(device.index));
+    if (problem !== undefined) await problemOf(() => this.#forget(device.index));
     this.#served.set(device.index, { device, problem });
   }
 
-  #attach(hook: DeviceHook, { hasMacHeader }: NodeDevice): void {
+  async #attach(hook: DeviceHook, { hasMacHeader }: NodeDevice): Promise<void> {
     if (!existsSync(this.#pins.links)) throw new Error("the pins were removed: restart the agent");
     if (this.#programs !== undefined) {
-      this.#hooks.attach(hook, this.#programs.program(hook.program, hasMacHeader));
-    } else if (!this.#hooks.isAttached(hook)) {
+      await this.#hooks.attach(hook, this.#programs.program(hook.program, hasMacHeader));
+    } else if (this.#programAt(hook) === undefined) {
       throw new Error("the kernel refuses the programs");
     }
   }
@@ -141,12 +189,12 @@ export class Devices {
   }
 
   /** In spite of any error: the device has mostly gone, and its programs with it. */
-  #drop(index: number): void {
+  async #drop(index: number): Promise<void> {
     this.#served.delete(index);
-    problemOf(() => this.#forget(index));
-    for (const hook of allHooks(index)) problemOf(() => this.#hooks.detach(hook));
+    await problemOf(() => this.#forget(index));
+    for (const hook of allHooks(index)) await problemOf(() => this.#hooks.detach(hook));
     for (let reason = 0; reason < Reason.REASONS; reason++) {
-      problemOf(() => this.#maps.packetCounts.delete({ device: index, reason }));
+      await problemOf(() => this.#maps.packetCounts.delete({ device: index, reason }));
     }
   }
 
@@ -154,21 +202,26 @@ export class Devices {
     this.#maps.devices.delete(index);
   }
 
-  #dropInherited(wanted: ReadonlySet<number>): void {
+  async #dropInherited(wanted: ReadonlySet<number>): Promise<void> {
     if (this.#inherited === undefined) return;
     const known = [...this.#inherited.map(({ ifindex }) => ifindex), ...this.#maps.devices.keys()];
-    for (const index of new Set(known)) if (!wanted.has(index)) this.#drop(index);
     this.#inherited = undefined;
+    for (const index of new Set(known)) if (!wanted.has(index)) await this.#drop(index);
   }
 }
 
-/** A bridge depends on its ports. */
-const portsFirst = (devices: readonly NodeDevice[]): NodeDevice[] =>
-  devices.toSorted((a, b) => Number(a.ports !== undefined) - Number(b.ports !== undefined));
+/** What most depends on first, and a bridge after its ports. */
+const inOrder = (devices: readonly NodeDevice[]): readonly NodeDevice[] =>
+  devices.toSorted((a, b) => rankOf(a) - rankOf(b));
 
-function problemOf(action: () => void): string | undefined {
+function rankOf({ role, ports }: NodeDevice): number {
+  if (ports !== undefined) return 2;
+  return role === "external" ? 0 : 1;
+}
+
+async function problemOf(action: () => unknown): Promise<string | undefined> {
   try {
-    action();
+    await action();
     return undefined;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);

@@ -20,13 +20,13 @@ class Kernel {
 
   readonly hooks: DeviceHooks = {
     kind: "tcx",
-    attach: (hook) => {
+    attach: async (hook) => {
       if (this.refused.has(keyOf(hook))) throw new Error(`${keyOf(hook)} is refused`);
       this.diary.push(`attach ${keyOf(hook)}`);
       this.attached.add(keyOf(hook));
     },
-    isAttached: (hook) => this.attached.has(keyOf(hook)),
-    detach: (hook) => {
+    programAt: (hook) => (this.attached.has(keyOf(hook)) ? 1 : undefined),
+    detach: async (hook) => {
       if (this.attached.delete(keyOf(hook))) this.diary.push(`detach ${keyOf(hook)}`);
     },
   };
@@ -84,8 +84,8 @@ beforeEach(async () => {
 afterEach(() => rm(pins.root, { recursive: true, force: true }));
 
 describe("a device", () => {
-  it("is told of once its programs are attached, and not before", () => {
-    devices.apply([external(2), device(3)]);
+  it("is told of once its programs are attached, and not before", async () => {
+    await devices.apply([external(2), device(3)]);
     expect(kernel.noted()).toEqual([
       "attach sluice_from_outside-2",
       "attach sluice_to_outside-2",
@@ -96,11 +96,11 @@ describe("a device", () => {
     ]);
   });
 
-  it("is forgotten before its programs are detached, with what was counted of it", () => {
-    devices.apply([external(2), device(3)]);
+  it("is forgotten before its programs are detached, with what was counted of it", async () => {
+    await devices.apply([external(2), device(3)]);
     kernel.counts.add(2).add(3);
     kernel.noted();
-    devices.apply([device(3)]);
+    await devices.apply([device(3)]);
     expect(kernel.noted()).toEqual([
       "forget 2",
       "detach sluice_from_outside-2",
@@ -110,28 +110,28 @@ describe("a device", () => {
     expect([...kernel.entries.keys()]).toEqual([3]);
   });
 
-  it("costs nothing while nothing changes", () => {
-    devices.apply([external(2), device(3)]);
+  it("costs nothing while nothing changes", async () => {
+    await devices.apply([external(2), device(3)]);
     kernel.noted();
-    devices.apply([external(2), device(3)]);
-    devices.verify();
+    await devices.apply([external(2), device(3)]);
+    await devices.verify();
     expect(kernel.noted()).toEqual([]);
   });
 
-  it("is told of anew, and never forgotten, where only its path or MTU changes", () => {
-    devices.apply([external(2)]);
+  it("is told of anew, and never forgotten, where only its path or MTU changes", async () => {
+    await devices.apply([external(2)]);
     expect(kernel.entries.get(2)).toEqual({ flags: 0b0101, mtu: 1500 });
     kernel.noted();
-    devices.apply([external(2, { path: "stack", mtu: 9000 })]);
+    await devices.apply([external(2, { path: "stack", mtu: 9000 })]);
     expect(kernel.noted()).not.toContain("forget 2");
     expect(kernel.entries.get(2)).toEqual({ flags: 0b0001, mtu: 9000 });
   });
 
-  it("that changes its role is forgotten until it has the programs of the other one", () => {
-    devices.apply([device(2, { path: "peer" })]);
+  it("that changes its role is forgotten until it has the programs of the other one", async () => {
+    await devices.apply([device(2, { path: "peer" })]);
     expect(kernel.entries.get(2)).toEqual({ flags: 0b1110, mtu: 1500 });
     kernel.noted();
-    devices.apply([external(2)]);
+    await devices.apply([external(2)]);
     expect(kernel.noted()).toEqual([
       "forget 2",
       "attach sluice_from_outside-2",
@@ -141,9 +141,9 @@ describe("a device", () => {
     ]);
   });
 
-  it("that cannot be served is a problem that stops no other, and is tried again (PF-08)", () => {
+  it("that cannot be served is a problem that stops no other, and is tried again (PF-08)", async () => {
     kernel.refused.add("sluice_to_outside-2");
-    devices.apply([external(2), device(3)]);
+    await devices.apply([external(2), device(3)]);
     expect([...kernel.entries.keys()]).toEqual([3]);
     expect(devices.report()).toMatchObject([
       { name: "d2", hook: null, problem: "sluice_to_outside-2 is refused" },
@@ -151,7 +151,7 @@ describe("a device", () => {
     ]);
     kernel.noted();
     kernel.refused.clear();
-    devices.verify();
+    await devices.verify();
     expect(kernel.noted()).toEqual([
       "attach sluice_from_outside-2",
       "attach sluice_to_outside-2",
@@ -160,11 +160,11 @@ describe("a device", () => {
     expect(devices.report()).toMatchObject([{ hook: "tcx", problem: null }, {}]);
   });
 
-  it("whose program somebody has detached gets it back", () => {
-    devices.apply([external(2), device(3)]);
+  it("whose program somebody has detached gets it back", async () => {
+    await devices.apply([external(2), device(3)]);
     kernel.noted();
     kernel.attached.delete("sluice_from_pod-3");
-    devices.verify();
+    await devices.verify();
     expect(kernel.noted()).toEqual([
       "attach sluice_to_outside-3",
       "attach sluice_from_pod-3",
@@ -176,8 +176,8 @@ describe("a device", () => {
 describe("a bridge", () => {
   const bridge = (...ports: number[]) => device(9, { path: "neighbour", ports });
 
-  it("is told of after its ports are served, and carries no program", () => {
-    devices.apply([bridge(10, 11), device(10), device(11)]);
+  it("is told of after its ports are served, and carries no program", async () => {
+    await devices.apply([bridge(10, 11), device(10), device(11)]);
     expect(kernel.noted()).toEqual([
       "attach sluice_to_outside-10",
       "attach sluice_from_pod-10",
@@ -191,17 +191,17 @@ describe("a bridge", () => {
     expect(devices.report()[0]).toMatchObject({ hook: "ports", problem: null });
   });
 
-  it("is forgotten while a port of it is not served", () => {
-    devices.apply([bridge(10), device(10)]);
+  it("is forgotten while a port of it is not served", async () => {
+    await devices.apply([bridge(10), device(10)]);
     kernel.refused.add("sluice_from_pod-11");
-    devices.apply([bridge(10, 11), device(10), device(11)]);
+    await devices.apply([bridge(10, 11), device(10), device(11)]);
     expect([...kernel.entries.keys()]).toEqual([10]);
     expect(devices.report()[0]).toMatchObject({
       hook: null,
       problem: "its port 11 does not carry our program",
     });
     kernel.refused.clear();
-    devices.verify();
+    await devices.verify();
     expect([...kernel.entries.keys()].sort()).toEqual([10, 11, 9]);
   });
 });
@@ -220,7 +220,7 @@ describe("what an agent left behind", () => {
   it("stays at devices that are served still, and goes from the others (PF-02, PF-05)", async () => {
     await inherit(pod(3), pod(4));
     kernel.entries.set(5, { flags: 2, mtu: 1500 });
-    devices.apply([device(3)]);
+    await devices.apply([device(3)]);
     expect(kernel.noted()).toEqual([
       "forget 4",
       "detach sluice_from_pod-4",
@@ -234,7 +234,7 @@ describe("what an agent left behind", () => {
   it("goes on where the kernel refuses the programs of this one (PF-04, PF-07)", async () => {
     await inherit(pod(3), { program: "sluice_to_outside", ifindex: 3 });
     devices = new Devices(undefined, kernel.hooks, kernel.maps, pins);
-    devices.apply([device(3), device(4)]);
+    await devices.apply([device(3), device(4)]);
     expect([...kernel.attached]).toEqual(["sluice_from_pod-3", "sluice_to_outside-3"]);
     expect([...kernel.entries.keys()]).toEqual([3]);
     expect(devices.report()).toMatchObject([
@@ -244,12 +244,47 @@ describe("what an agent left behind", () => {
   });
 });
 
+describe("while a device is being served", () => {
+  it("what is asked for meanwhile is done next, and each asker waits for it", async () => {
+    const first = devices.apply([device(3), device(4), device(5)]);
+    const second = devices.apply([device(5), external(6)]);
+    await first;
+    expect([...kernel.entries.keys()].sort()).toEqual([5, 6]);
+    expect([...kernel.attached].sort()).toEqual([
+      "sluice_from_outside-6",
+      "sluice_from_pod-5",
+      "sluice_to_outside-5",
+      "sluice_to_outside-6",
+    ]);
+    await second;
+  });
+
+  it("the others are told of as about to be", async () => {
+    const working = devices.apply([device(3), device(4)]);
+    expect(devices.report()).toMatchObject([
+      { index: 3, hook: null, problem: null },
+      { index: 4, hook: null, problem: null },
+    ]);
+    await working;
+    expect(devices.report()).toMatchObject([{ hook: "tcx" }, { hook: "tcx" }]);
+  });
+
+  it("external devices come first, and bridges last", async () => {
+    await devices.apply([device(9, { ports: [10] }), device(10), external(11)]);
+    expect(kernel.noted().filter((line) => line.startsWith("tell"))).toEqual([
+      "tell of 11",
+      "tell of 10",
+      "tell of 9",
+    ]);
+  });
+});
+
 it("nothing is attached once the pins were taken away under the agent", async () => {
-  devices.apply([device(3)]);
+  await devices.apply([device(3)]);
   await rm(pins.root, { recursive: true });
   kernel.attached.clear();
   kernel.noted();
-  devices.verify();
+  await devices.verify();
   expect(kernel.noted()).toEqual(["forget 3"]);
   expect(devices.report()).toMatchObject([
     { hook: null, problem: "the pins were removed: restart the agent" },
