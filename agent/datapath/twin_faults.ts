@@ -1,4 +1,4 @@
-import type { FaultPlan } from "./twin.ts";
+import type { FaultPlan } from "./twin_maps.ts";
 
 /** Fails this share of the batches, each after some of its entries; the same seed, the same faults. */
 export function seededFaults(seed: number, share: number): FaultPlan {

@@ -7,6 +7,7 @@ import { Store } from "../model/store.ts";
 import { Backoff, type BackoffLimits } from "./backoff.ts";
 import { DirtyQueue, type DirtyService } from "./dirty_queue.ts";
 import { FailureLog, type StandingFailure } from "./failure_log.ts";
+import { Noted } from "./noted.ts";
 import type { Reconciler } from "./reconciler.ts";
 import type { ApplyResult } from "./round.ts";
 import type { Scheduler } from "./scheduler.ts";
@@ -64,10 +65,8 @@ export class Loop {
   readonly #dirty = new DirtyQueue();
   readonly #failures = new FailureLog();
   readonly #backoff: Backoff;
-  readonly #problems = new Map<string, readonly CompileProblem[]>();
-  readonly #healthChecks = new Map<string, DesiredHealthCheck>();
-  /** Since the last report. */
-  readonly #changed = { problems: false, healthChecks: false };
+  readonly #problems = new Noted(sameProblems);
+  readonly #healthChecks = new Noted(sameCheck);
   readonly #listeners = new Set<(report: LoopReport) => void>();
   /** Port keys seen in the first sync; undefined: it is over. */
   #wanted: Set<string> | undefined = new Set();
@@ -109,7 +108,7 @@ export class Loop {
 
   /** What each healthCheckNodePort should answer, of all Services that have been compiled (KP-40). */
   get healthChecks(): readonly DesiredHealthCheck[] {
-    return [...this.#healthChecks.values()];
+    return this.#healthChecks.values();
   }
 
   status(): LoopStatus {
@@ -119,7 +118,7 @@ export class Loop {
       oldestQueuedAt: this.#dirty.oldest,
       queued: this.#dirty.size,
       failures: this.#failures.list(),
-      problems: [...this.#problems.values()].flat(),
+      problems: this.#problems.values().flat(),
     };
   }
 
@@ -174,7 +173,7 @@ export class Loop {
   #settle(result: ApplyResult, batch: readonly DirtyService[], retried: boolean): void {
     const now = this.#scheduler.now();
     const { failures } = this.#reconciler;
-    if (this.#failures.update(failures, now, retried)) this.#changed.problems = true;
+    const failuresChanged = this.#failures.update(failures, now, retried);
     const isFresh = !retried && result.failures.some(({ code }) => code === "write");
     if (failures.length === 0 || isFresh) this.#backoff.reset();
     if (failures.length > 0) this.#backoff.plan();
@@ -185,10 +184,13 @@ export class Loop {
     const caughtUp = this.#dirty.size === 0 && result.waiting === 0;
     if (caughtUp) this.#lastPublishedAt = now;
     const latenciesMicroseconds = batch.map(({ since }) => (now - since) * 1000);
-    const { problems: problemsChanged, healthChecks: healthChecksChanged } = this.#changed;
-    this.#changed.problems = this.#changed.healthChecks = false;
-    const changes = { problemsChanged, healthChecksChanged };
-    const report = { ...result, latenciesMicroseconds, caughtUp, ...changes };
+    const report = {
+      ...result,
+      latenciesMicroseconds,
+      caughtUp,
+      problemsChanged: this.#problems.takeChanged() || failuresChanged,
+      healthChecksChanged: this.#healthChecks.takeChanged(),
+    };
     for (const listener of this.#listeners) listener(report);
   }
 
@@ -197,27 +199,17 @@ export class Loop {
     const node = { name: this.#settings.nodeName, zone: this.store.node?.zone };
     const slices = this.store.slicesOf(key);
     const compiled = service && compileService(service, slices, node, this.#settings);
-    this.#noteProblems(key, compiled?.problems ?? []);
-    this.#noteHealthCheck(key, compiled?.healthCheck);
+    this.#problems.note(key, compiled?.problems.length ? compiled.problems : undefined);
+    this.#healthChecks.note(key, compiled?.healthCheck);
     return compiled?.services ?? [];
   }
-
-  #noteProblems(key: string, problems: readonly CompileProblem[]): void {
-    const before = this.#problems.get(key) ?? [];
-    const stands = ({ target, message }: CompileProblem, at: number) =>
-      before[at]?.target === target && before[at]?.message === message;
-    if (problems.length === before.length && problems.every(stands)) return;
-    this.#changed.problems = true;
-    if (problems.length > 0) this.#problems.set(key, problems);
-    else this.#problems.delete(key);
-  }
-
-  #noteHealthCheck(key: string, check: DesiredHealthCheck | undefined): void {
-    const before = this.#healthChecks.get(key);
-    const same = before?.port === check?.port && before?.localEndpoints === check?.localEndpoints;
-    if (same) return;
-    this.#changed.healthChecks = true;
-    if (check !== undefined) this.#healthChecks.set(key, check);
-    else this.#healthChecks.delete(key);
-  }
 }
+
+function sameProblems(a: readonly CompileProblem[], b: readonly CompileProblem[]): boolean {
+  const stands = ({ target, message }: CompileProblem, at: number) =>
+    b[at]?.target === target && b[at]?.message === message;
+  return a.length === b.length && a.every(stands);
+}
+
+const sameCheck = (a: DesiredHealthCheck, b: DesiredHealthCheck): boolean =>
+  a.port === b.port && a.localEndpoints === b.localEndpoints;

@@ -248,11 +248,7 @@ export class Reconciler {
   ): void {
     const { held } = this.#adopted;
     const works = new Map(placed.map(({ key, desired }) => [key, desired]));
-    this.#frontends.write(placed, new Set(gone.values()), {
-      written: (map, key) => round.written(map, key),
-      failed: (failure) => this.#fail(failure, works.get(failure.key), round),
-      waits: () => round.waits(),
-    });
+    this.#frontends.write(placed, new Set(gone.values()), this.#reportTo(round, works));
     for (const { key, desired, service, frontends } of placed) {
       const texts = frontends.map(({ text }) => text);
       const extra = held.of(service).find((text) => !texts.includes(text));
@@ -263,11 +259,7 @@ export class Reconciler {
   /** Only a service that no frontend leads to is emptied; the others stay whole until `retry`. */
   #remove(gone: ReadonlyMap<string, number>, round: Round): void {
     const { held, table } = this.#adopted;
-    const report: FrontendReport = {
-      written: (map, key) => round.written(map, key),
-      failed: (failure) => this.#fail(failure, undefined, round),
-      waits: () => round.waits(),
-    };
+    const report = this.#reportTo(round, new Map());
     const unreachable = [...gone].filter(([key, service]) => {
       const [frontend] = held.of(service);
       if (frontend !== undefined) this.#fail(stillHeld(key, frontend), undefined, round);
@@ -293,6 +285,15 @@ export class Reconciler {
     round.placed(key, this.#services.clear(service), isUdp);
     this.#adopted.table.remove(service);
     this.#retirement.service(service);
+  }
+
+  /** What fails is kept with what it should have been. */
+  #reportTo(round: Round, works: ReadonlyMap<string, DesiredService>): FrontendReport {
+    return {
+      written: (map, key) => round.written(map, key),
+      failed: (failure) => this.#fail(failure, works.get(failure.key), round),
+      waits: () => round.waits(),
+    };
   }
 
   #fail(failure: ServiceFailure, desired: DesiredService | undefined, round: Round): void {

@@ -1,6 +1,7 @@
 import { portKey } from "../../agent/compile/key.ts";
 import type { DesiredService } from "../../agent/compile/records.ts";
-import { type FaultPlan, type Lookup, Twin, type TwinCapacity } from "../../agent/datapath/twin.ts";
+import { type Lookup, Twin, type TwinCapacity } from "../../agent/datapath/twin.ts";
+import type { FaultPlan } from "../../agent/datapath/twin_maps.ts";
 import { textOfFrontend } from "../../agent/reconcile/frontend_text.ts";
 import { Reconciler } from "../../agent/reconcile/reconciler.ts";
 import { maglevTableSize } from "./agent_rig.ts";

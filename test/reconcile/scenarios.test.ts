@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { type FaultPlan, Twin } from "../../agent/datapath/twin.ts";
+import { Twin } from "../../agent/datapath/twin.ts";
 import { seededFaults } from "../../agent/datapath/twin_faults.ts";
+import type { FaultPlan } from "../../agent/datapath/twin_maps.ts";
 import { countWrites } from "../../agent/reconcile/writes.ts";
 import { AgentRig } from "./agent_rig.ts";
 import { answersOf, faultsBetween, stateOf } from "./answers.ts";
