@@ -1,3 +1,4 @@
+import { complement, sum } from "../packet/checksum.ts";
 import { concat, encode, fragmentsOf } from "../packet/encode.ts";
 import type { Extension, PacketSpec, Transport } from "../packet/packet.ts";
 import {
@@ -447,7 +448,52 @@ function gsoCases(
         }),
       ],
     },
+    {
+      name: "translates a packet beyond 64 KiB, which says that its length is 0 (BIG TCP)",
+      given: behind(local0, true),
+      steps: [
+        {
+          at: "from_outside",
+          on: ext0,
+          packet: opening,
+          verdict: "redirect",
+          expect: forwarded(k, opening, k.first(clientPort, targetPort)),
+          reason: "NEW_FLOW",
+        },
+        {
+          at: "from_outside",
+          on: ext0,
+          packet: unsaid(k, packet),
+          gsoSize: 1400,
+          verdict: "redirect",
+          expect: unsaid(k, forwarded(k, packet, big(k, clientPort, targetPort, 2800))),
+        },
+      ],
+    },
+    {
+      name: "leaves a packet alone that says a length of 0 and is no such one",
+      given: behind(local0, true),
+      steps: [
+        {
+          at: "from_outside",
+          on: ext0,
+          packet: unsaid(k, opening),
+          verdict: "stack",
+          expect: "same",
+          reason: "TRUNCATED",
+        },
+      ],
+    },
   ];
+}
+
+/** With a length of 0, and of IPv4 the checksum that goes with it. */
+function unsaid(k: Kit, spec: PacketSpec): Uint8Array {
+  const frame = encode(spec);
+  if (k.family === "v6") return frame.with(18, 0).with(19, 0);
+  const bare = frame.with(16, 0).with(17, 0).with(24, 0).with(25, 0);
+  const check = complement(sum(bare, 14, 34));
+  return bare.with(24, check >> 8).with(25, check & 255);
 }
 
 function checksumCases(k: Kit, here: PacketCase["given"]): readonly PacketCase[] {

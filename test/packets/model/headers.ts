@@ -58,9 +58,12 @@ export const u16 = (bytes: Uint8Array, at: number): number =>
 export const u32 = (bytes: Uint8Array, at: number): number =>
   u16(bytes, at) * 0x10000 + u16(bytes, at + 2);
 
-/** RFC 791, RFC 8200, RFC 9293, RFC 768, RFC 792, RFC 4443, as far as a translator reads them. */
-export function parse(frame: Uint8Array): Parsed {
-  const ip = parseFrame(frame);
+/**
+ * RFC 791, RFC 8200, RFC 9293, RFC 768, RFC 792, RFC 4443, as far as a translator reads them.
+ * `isGso`: the device is to cut it; such a packet says a length of 0 where 64 KiB do not hold it.
+ */
+export function parse(frame: Uint8Array, isGso = false): Parsed {
+  const ip = parseFrame(frame, isGso);
   if (typeof ip === "string") return { kind: ip };
   if (ip.fragment !== undefined && ip.fragment.offset > 0) {
     return ip.protocol === TCP || ip.protocol === UDP ? { kind: "later", ip } : { kind: "foreign" };
@@ -72,24 +75,29 @@ export function parse(frame: Uint8Array): Parsed {
 
 type Refusal = "foreign" | "malformed" | "routing";
 
-function parseFrame(frame: Uint8Array): Network | Refusal {
+function parseFrame(frame: Uint8Array, isGso: boolean): Network | Refusal {
   if (frame.length < 14) return "foreign";
-  const type = u16(frame, 12);
-  if (type === 0x0800) return parseIp4(frame, 14, frame.length, false);
-  if (type === 0x86dd) return parseIp6(frame, 14, frame.length, false);
+  const [type, limit] = [u16(frame, 12), frame.length];
+  const unsaid = isGso ? limit - 14 : 0;
+  if (type === 0x0800) return parseIp4(frame, { at: 14, limit, embedded: false, unsaid });
+  if (type === 0x86dd) return parseIp6(frame, { at: 14, limit, embedded: false, unsaid });
   return "foreign";
 }
 
-/** `embedded`: in an ICMP error, where the packet may be cut. */
-function parseIp4(
-  frame: Uint8Array,
-  at: number,
-  limit: number,
-  embedded: boolean,
-): Network | Refusal {
+/** Where a packet is. */
+interface Extent {
+  readonly at: number;
+  readonly limit: number;
+  /** In an ICMP error, where the packet may be cut. */
+  readonly embedded: boolean;
+  /** Its length where it says 0. */
+  readonly unsaid: number;
+}
+
+function parseIp4(frame: Uint8Array, { at, limit, embedded, unsaid }: Extent): Network | Refusal {
   if (limit - at < 20) return "malformed";
   const headerLength = 4 * ((frame[at] ?? 0) & 15);
-  const total = u16(frame, at + 2);
+  const total = u16(frame, at + 2) || unsaid;
   if ((frame[at] ?? 0) >> 4 !== 4 || headerLength < 20) return "malformed";
   if (at + headerLength > limit || (!embedded && total < headerLength)) return "malformed";
   if (!embedded && at + total > limit) return "malformed";
@@ -130,15 +138,11 @@ const oddDestination4 = oddSource4;
 const oddAddress6 = (frame: Uint8Array, at: number): boolean =>
   frame[at] === 0xff || (u32(frame, at) === 0 && u32(frame, at + 4) === 0) || frame[at] === 0xfe;
 
-function parseIp6(
-  frame: Uint8Array,
-  at: number,
-  limit: number,
-  embedded: boolean,
-): Network | Refusal {
+function parseIp6(frame: Uint8Array, { at, limit, embedded, unsaid }: Extent): Network | Refusal {
   if (limit - at < 40) return "malformed";
   if ((frame[at] ?? 0) >> 4 !== 6) return "malformed";
-  const end = at + 40 + u16(frame, at + 4);
+  const said = u16(frame, at + 4);
+  const end = said === 0 && unsaid > 0 ? at + unsaid : at + 40 + said;
   if (!embedded && end > limit) return "malformed";
   const chain = walkExtensions(frame, at, embedded ? limit : end);
   if (typeof chain === "string") return chain;
@@ -235,7 +239,8 @@ function parseError(frame: Uint8Array, ip: Network): Parsed {
   const types: readonly number[] = ip.isIp6 ? errorTypes.ip6 : errorTypes.ip4;
   if (!types.includes(frame[ip.transportAt] ?? 0)) return { kind: "foreign" };
   const at = ip.transportAt + 8;
-  const inner = ip.isIp6 ? parseIp6(frame, at, ip.end, true) : parseIp4(frame, at, ip.end, true);
+  const extent = { at, limit: ip.end, embedded: true, unsaid: 0 };
+  const inner = ip.isIp6 ? parseIp6(frame, extent) : parseIp4(frame, extent);
   if (typeof inner === "string") return { kind: "malformed" };
   if (inner.protocol !== TCP && inner.protocol !== UDP) return { kind: "foreign" };
   if (inner.fragment !== undefined && inner.fragment.offset > 0) return { kind: "foreign" };

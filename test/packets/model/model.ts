@@ -83,7 +83,7 @@ export class Model {
 
 function outcomes(state: State, event: Event): readonly Outcome[] {
   const { frame, hook, device } = event;
-  const normal = regular(state, event, parse(frame));
+  const normal = regular(state, event, parse(frame, event.gsoSize > 0));
   const isForeign = hook === "from_outside" && !isFor(device, frame);
   return isForeign ? [...normal.map(doubtful), doubtful(untouched(frame))] : normal;
 }
