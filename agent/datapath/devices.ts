@@ -1,33 +1,11 @@
-import { existsSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
-import { type Device, type PacketCountKey, Reason } from "../../bpf/build/layout.ts";
 import type { Filter } from "../network/filter.ts";
 import type { NodeDevice } from "../network/state.ts";
 import type { ForeignPrograms } from "../network/surroundings.ts";
-import { deviceEntry } from "./device_entry.ts";
 import { foreignOfNetlink, foreignOfTcx } from "./device_foreign.ts";
-import {
-  allHooks,
-  type DeviceHook,
-  type DeviceHooks,
-  hooksOf,
-  otherHooks,
-  pinnedHooks,
-} from "./device_hook.ts";
-import type { DevicePrograms } from "./device_programs.ts";
+import { type DeviceHook, hooksOf, pinnedHooks } from "./device_hook.ts";
 import type { DeviceReport } from "./device_report.ts";
-import type { Pins } from "./pins.ts";
-
-/** The maps of `bpf/maps.h` that are kept by device. */
-export interface DeviceMaps {
-  /** By interface index. */
-  readonly devices: {
-    keys(): Iterable<number>;
-    update(index: number, device: Device): void;
-    delete(index: number): boolean;
-  };
-  readonly packetCounts: { delete(key: PacketCountKey): boolean };
-}
+import { DeviceServer, type DeviceServerParts } from "./device_server.ts";
 
 interface Served {
   readonly device: NodeDevice;
@@ -40,10 +18,8 @@ interface Served {
  * stops no other and is tried again. Work is done one device at a time, while the event loop goes on.
  */
 export class Devices {
-  readonly #programs: DevicePrograms | undefined;
-  readonly #hooks: DeviceHooks;
-  readonly #maps: DeviceMaps;
-  readonly #pins: Pins;
+  readonly #parts: DeviceServerParts;
+  readonly #server: DeviceServer;
   readonly #served = new Map<number, Served>();
   /** Undefined: nothing was said of devices yet. */
   #wanted: readonly NodeDevice[] | undefined;
@@ -51,23 +27,14 @@ export class Devices {
   #working: Promise<void> | undefined;
   /** What an agent before this one left, until it is known which devices there are. */
   #inherited: readonly DeviceHook[] | undefined;
-
   /** The programs of that agent. */
   readonly #older: ReadonlySet<number>;
 
-  /** Without programs what stands is left as it is, and what does not is a problem. */
-  constructor(
-    programs: DevicePrograms | undefined,
-    hooks: DeviceHooks,
-    maps: DeviceMaps,
-    pins: Pins,
-  ) {
-    this.#programs = programs;
-    this.#hooks = hooks;
-    this.#maps = maps;
-    this.#pins = pins;
-    this.#inherited = pinnedHooks(pins);
-    this.#older = new Set(this.#inherited.flatMap((hook) => this.#programAt(hook) ?? []));
+  constructor(parts: DeviceServerParts) {
+    this.#parts = parts;
+    this.#server = new DeviceServer(parts);
+    this.#inherited = pinnedHooks(parts.pins);
+    this.#older = new Set(this.#inherited.flatMap((hook) => this.#server.programAt(hook) ?? []));
   }
 
   /**
@@ -120,8 +87,8 @@ export class Devices {
 
   /** See `ForeignPrograms`. */
   foreignAt(ifindex: number, filters: readonly Filter[]): ForeignPrograms {
-    const own = new Set([...this.#older, ...(this.#programs?.ids ?? [])]);
-    return this.#hooks.kind === "tcx"
+    const own = new Set([...this.#older, ...(this.#parts.programs?.ids ?? [])]);
+    return this.#parts.hooks.kind === "tcx"
       ? foreignOfTcx(ifindex, own, filters)
       : foreignOfNetlink(filters);
   }
@@ -134,7 +101,7 @@ export class Devices {
 
   #reportOf(device: NodeDevice, served: Served | undefined): DeviceReport {
     const { name, index, role, roleReason, path, pathReason, ports } = device;
-    const hook = ports === undefined ? this.#hooks.kind : "ports";
+    const hook = ports === undefined ? this.#parts.hooks.kind : "ports";
     const isServed = served !== undefined && served.problem === undefined;
     return {
       ...{ name, index, role, roleReason, path, pathReason },
@@ -146,38 +113,18 @@ export class Devices {
   #stands(device: NodeDevice): boolean {
     if (this.#served.get(device.index)?.problem !== undefined) return false;
     if (device.ports !== undefined) return this.#portsProblem(device.ports) === undefined;
-    return hooksOf(device).every((hook) => this.#programAt(hook) !== undefined);
-  }
-
-  /** What cannot be asked is attached anew, which shows what is wrong. */
-  #programAt(hook: DeviceHook): number | undefined {
-    try {
-      return this.#hooks.programAt(hook);
-    } catch {
-      return undefined;
-    }
+    return hooksOf(device).every((hook) => this.#server.programAt(hook) !== undefined);
   }
 
   async #serve(device: NodeDevice, before: NodeDevice | undefined): Promise<void> {
-    const problem = await problemOf(async () => {
-      if (before !== undefined && before.role !== device.role) this.#forget(device.index);
-      for (const hook of hooksOf(device)) await this.#attach(hook, device);
-      for (const hook of otherHooks(device)) await this.#hooks.detach(hook);
-      const ofPorts = device.ports && this.#portsProblem(device.ports);
-      if (ofPorts !== undefined) throw new Error(ofPorts);
-      this.#maps.devices.update(device.index, deviceEntry(device));
-    });
-    if (problem !== undefined) await problemOf(() => this.#forget(device.index));
+    const obstacle = device.ports && this.#portsProblem(device.ports);
+    const problem = await this.#server.serve(device, before, obstacle);
     this.#served.set(device.index, { device, problem });
   }
 
-  async #attach(hook: DeviceHook, { hasMacHeader }: NodeDevice): Promise<void> {
-    if (!existsSync(this.#pins.links)) throw new Error("the pins were removed: restart the agent");
-    if (this.#programs !== undefined) {
-      await this.#hooks.attach(hook, this.#programs.program(hook.program, hasMacHeader));
-    } else if (this.#programAt(hook) === undefined) {
-      throw new Error("the kernel refuses the programs");
-    }
+  async #drop(index: number): Promise<void> {
+    this.#served.delete(index);
+    await this.#server.drop(index);
   }
 
   #portsProblem(ports: readonly number[]): string | undefined {
@@ -188,23 +135,12 @@ export class Devices {
     return bare === undefined ? undefined : `its port ${bare} does not carry our program`;
   }
 
-  /** In spite of any error: the device has mostly gone, and its programs with it. */
-  async #drop(index: number): Promise<void> {
-    this.#served.delete(index);
-    await problemOf(() => this.#forget(index));
-    for (const hook of allHooks(index)) await problemOf(() => this.#hooks.detach(hook));
-    for (let reason = 0; reason < Reason.REASONS; reason++) {
-      await problemOf(() => this.#maps.packetCounts.delete({ device: index, reason }));
-    }
-  }
-
-  #forget(index: number): void {
-    this.#maps.devices.delete(index);
-  }
-
   async #dropInherited(wanted: ReadonlySet<number>): Promise<void> {
     if (this.#inherited === undefined) return;
-    const known = [...this.#inherited.map(({ ifindex }) => ifindex), ...this.#maps.devices.keys()];
+    const known = [
+      ...this.#inherited.map(({ ifindex }) => ifindex),
+      ...this.#parts.maps.devices.keys(),
+    ];
     this.#inherited = undefined;
     for (const index of new Set(known)) if (!wanted.has(index)) await this.#drop(index);
   }
@@ -217,13 +153,4 @@ const inOrder = (devices: readonly NodeDevice[]): readonly NodeDevice[] =>
 function rankOf({ role, ports }: NodeDevice): number {
   if (ports !== undefined) return 2;
   return role === "external" ? 0 : 1;
-}
-
-async function problemOf(action: () => unknown): Promise<string | undefined> {
-  try {
-    await action();
-    return undefined;
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
 }

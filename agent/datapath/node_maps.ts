@@ -6,7 +6,7 @@ import {
   packetCountKeyCodec,
   SettingsArray,
 } from "../../bpf/build/layout.ts";
-import type { DeviceMaps } from "./devices.ts";
+import type { DeviceMaps } from "./device_server.ts";
 import type { NodeAddressMap } from "./node_address_table.ts";
 
 /** The maps in the kernel that say what the node's network is like. */

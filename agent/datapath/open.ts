@@ -88,7 +88,12 @@ function datapathOf(
     adopted,
     staleSockets,
     node,
-    devices: new Devices(packets.programs, deviceHooksOf(pins), node, pins),
+    devices: new Devices({
+      programs: packets.programs,
+      hooks: deviceHooksOf(pins),
+      maps: node,
+      pins,
+    }),
     devicePrograms: packets.programs,
     packetCounts: object.map("packet_counts"),
     programs: () => readPrograms(pins, cgroupPath),

@@ -5,7 +5,8 @@ import type { BpfProgram } from "libbpf-ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { DeviceHook, DeviceHooks } from "../../agent/datapath/device_hook.ts";
 import type { DevicePrograms } from "../../agent/datapath/device_programs.ts";
-import { type DeviceMaps, Devices } from "../../agent/datapath/devices.ts";
+import type { DeviceMaps } from "../../agent/datapath/device_server.ts";
+import { Devices } from "../../agent/datapath/devices.ts";
 import { type Pins, pinsAt } from "../../agent/datapath/pins.ts";
 import type { NodeDevice } from "../../agent/network/state.ts";
 import { ownPrefix } from "../harness/leftovers.ts";
@@ -72,6 +73,9 @@ const device = (index: number, rest: Partial<NodeDevice> = {}): NodeDevice => ({
 const external = (index: number, rest: Partial<NodeDevice> = {}) =>
   device(index, { role: "external", path: "neighbour", ...rest });
 
+const devicesWith = (loaded: DevicePrograms | undefined) =>
+  new Devices({ programs: loaded, hooks: kernel.hooks, maps: kernel.maps, pins });
+
 let pins: Pins;
 let kernel: Kernel;
 let devices: Devices;
@@ -79,7 +83,7 @@ beforeEach(async () => {
   pins = pinsAt(await mkdtemp(join(tmpdir(), `${ownPrefix}devices-`)));
   await mkdir(pins.links);
   kernel = new Kernel();
-  devices = new Devices(programs, kernel.hooks, kernel.maps, pins);
+  devices = devicesWith(programs);
 });
 afterEach(() => rm(pins.root, { recursive: true, force: true }));
 
@@ -213,7 +217,7 @@ describe("what an agent left behind", () => {
       kernel.attached.add(keyOf(hook));
       kernel.entries.set(hook.ifindex, { flags: 2, mtu: 1500 });
     }
-    devices = new Devices(programs, kernel.hooks, kernel.maps, pins);
+    devices = devicesWith(programs);
   };
   const pod = (ifindex: number) => ({ program: "sluice_from_pod", ifindex }) as const;
 
@@ -233,7 +237,7 @@ describe("what an agent left behind", () => {
 
   it("goes on where the kernel refuses the programs of this one (PF-04, PF-07)", async () => {
     await inherit(pod(3), { program: "sluice_to_outside", ifindex: 3 });
-    devices = new Devices(undefined, kernel.hooks, kernel.maps, pins);
+    devices = devicesWith(undefined);
     await devices.apply([device(3), device(4)]);
     expect([...kernel.attached]).toEqual(["sluice_from_pod-3", "sluice_to_outside-3"]);
     expect([...kernel.entries.keys()]).toEqual([3]);
