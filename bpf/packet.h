@@ -6,6 +6,7 @@
 #define ETH_P_IP 0x0800
 #define ETH_P_IPV6 0x86dd
 #define ETH_ADDRESSES 12
+#define ETHERNET_HEADER 14
 
 /* linux/in6.h has these beside types that kernel.h has too. */
 #define IPPROTO_HOPOPTS 0

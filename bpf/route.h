@@ -106,7 +106,10 @@ static __always_inline int redirect(struct __sk_buff *skb, const struct flow *fl
 	}
 	if (flow->flags & FLOW_MARK)
 		skb->tc_index = MARK_TRANSLATED;
-	if (confirm || !has_neighbour(flow))
+	/* What the way by the neighbour takes off first. */
+	if (!mac_header && bpf_skb_change_head(skb, ETHERNET_HEADER, 0))
+		return TC_ACT_SHOT;
+	if (confirm || !mac_header || !has_neighbour(flow))
 		return bpf_redirect_neigh(flow->device, NULL, 0, 0);
 	return bpf_redirect(flow->device, 0);
 }
