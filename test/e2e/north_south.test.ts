@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { attempt, type Target } from "../harness/load.ts";
 import type { TestNode } from "../harness/node.ts";
-import { exposed, NorthSouth } from "./north_south.ts";
+import { exposed, NorthSouth, shapes } from "./north_south.ts";
 
 /** A node by its letter, and how its pods see a client whose address is replaced. */
 const places = [
@@ -25,11 +25,11 @@ const waysTo = (n: number, node: TestNode, family: "ip4" | "ip6"): readonly Targ
   ]);
 };
 
-describe.each(["bridge", "routes"] as const)("a client outside, pods by %s", (podLink) => {
+describe.each(shapes)("a client outside, $shape", (options) => {
   let stage: NorthSouth;
 
   beforeAll(async () => {
-    stage = await NorthSouth.start({ podLink });
+    stage = await NorthSouth.start(options);
     for (const [index, { node }] of places.entries()) {
       const pod = await stage.pod(stage.nodes[node], `web-${node}`);
       const endpoints = [{ pod, nodeName: node }];

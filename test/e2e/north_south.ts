@@ -5,6 +5,7 @@ import { type ServiceSpec, writeService } from "../datapath/manifests.ts";
 import { TestAgent } from "../harness/agent.ts";
 import type { TestClient } from "../harness/client.ts";
 import { ownPrefix } from "../harness/leftovers.ts";
+import { netSettings } from "../harness/netns.ts";
 import { Network } from "../harness/network.ts";
 import type { NodeOptions, TestNode } from "../harness/node.ts";
 import type { ServerPorts, TestPod } from "../harness/pod.ts";
@@ -18,6 +19,13 @@ export interface NorthSouthOptions {
   /** Of each agent. */
   readonly flags?: readonly string[];
 }
+
+/** The ways that packets take through the node. */
+export const shapes = [
+  { shape: "pods by bridge", podLink: "bridge", flags: [] },
+  { shape: "pods by routes", podLink: "routes", flags: [] },
+  { shape: "all by the stack", podLink: "routes", flags: ["--fast-path=off"] },
+] as const satisfies readonly (NorthSouthOptions & { readonly shape: string })[];
 
 const publishMs = 10_000;
 
@@ -64,6 +72,8 @@ export class NorthSouth implements AsyncDisposable {
       await network.makeNode("c", { reach: "overlay" }),
       await network.makeNode("d", { reach: "narrow" }),
     ] as const;
+    // The strictest that nodes are set to: what comes in by the wrong device is dropped.
+    for (const { netns } of nodes) await netSettings(netns, { "ipv4/conf/all/rp_filter": 1 });
     for (const range of vipRanges) await network.routeTo(range, nodes[0]);
     const client = await network.makeClient("client");
     const folder = await mkdtemp(join(tmpdir(), `${ownPrefix}manifests-`));

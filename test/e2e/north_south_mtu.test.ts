@@ -5,7 +5,7 @@ import { attempt } from "../harness/load.ts";
 import { forgetPaths, pathMtu } from "../harness/netns.ts";
 import type { TestPod } from "../harness/pod.ts";
 import { authorityOf, download, serveHttp, upload } from "../harness/transfer.ts";
-import { exposed, NorthSouth } from "./north_south.ts";
+import { exposed, NorthSouth, shapes } from "./north_south.ts";
 
 const families = ["ip4", "ip6"] as const;
 const nodeNames = ["a", "b", "c", "d"] as const;
@@ -19,7 +19,7 @@ const narrowPaths = [
   { client: "narrow", node: "d", is: "before the client and before the pod's node" },
 ] as const;
 
-describe.each(["bridge", "routes"] as const)("a hop of 1,280 bytes, pods by %s", (podLink) => {
+describe.each(shapes)("a hop of 1,280 bytes, $shape", (options) => {
   const length = 4 * 1024 * 1024;
   let stage: NorthSouth;
   let clients: Readonly<Record<"wide" | "narrow", TestClient>>;
@@ -27,7 +27,7 @@ describe.each(["bridge", "routes"] as const)("a hop of 1,280 bytes, pods by %s",
   let expected: string;
 
   beforeAll(async () => {
-    stage = await NorthSouth.start({ podLink });
+    stage = await NorthSouth.start(options);
     const narrow = await stage.network.makeClient("narrow", { narrow: true });
     clients = { wide: stage.client, narrow };
     expected = await sha256(bytes(length));

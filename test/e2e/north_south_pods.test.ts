@@ -3,126 +3,118 @@ import { bytes, sha256 } from "../harness/bytes.ts";
 import { attempt, type LoadOptions } from "../harness/load.ts";
 import type { TestPod } from "../harness/pod.ts";
 import { authorityOf, download, serveHttp, upload } from "../harness/transfer.ts";
-import { exposed, NorthSouth } from "./north_south.ts";
+import { exposed, NorthSouth, shapes } from "./north_south.ts";
 
 const families = ["ip4", "ip6"] as const;
 const protocols = ["tcp", "udp"] as const;
 const nodeNames = ["a", "b", "c"] as const;
 
-describe.each(["bridge", "routes"] as const)(
-  "a pod out of reach of the socket hooks, by %s",
-  (podLink) => {
-    let stage: NorthSouth;
-    let client: TestPod;
+describe.each(shapes)("a pod out of reach of the socket hooks, $shape", (options) => {
+  let stage: NorthSouth;
+  let client: TestPod;
 
-    beforeAll(async () => {
-      stage = await NorthSouth.start({ podLink });
-      client = await stage.nodes.a.makePod("client", { sandboxed: true });
+  beforeAll(async () => {
+    stage = await NorthSouth.start(options);
+    client = await stage.nodes.a.makePod("client", { sandboxed: true });
+  });
+  afterAll(() => stage?.[Symbol.asyncDispose]());
+
+  type Family = (typeof families)[number];
+
+  const clusterIp = (n: number, family: Family) => ({
+    address: family === "ip4" ? `10.96.0.${n}` : `fd00:96::${n}`,
+    port: 80,
+  });
+  const everyAddress = (n: number, family: Family) => [
+    clusterIp(n, family),
+    { address: family === "ip4" ? `203.0.113.${n}` : `2001:db8:113::${n}`, port: 80 },
+    { address: family === "ip4" ? `198.51.100.${n}` : `2001:db8:51::${n}`, port: 80 },
+    { address: stage.nodes.a[family], port: 30_000 + n },
+    { address: stage.nodes.b[family], port: 30_000 + n },
+  ];
+
+  /** Backend and client as the backend saw it, or the errno, of each protocol at each address. */
+  async function ask(
+    from: TestPod,
+    places: readonly { readonly address: string; readonly port: number }[],
+    options: LoadOptions = {},
+  ): Promise<readonly string[]> {
+    const ways = places.flatMap((place) => protocols.map((protocol) => ({ protocol, ...place })));
+    const outcomes = await Promise.all(ways.map((to) => attempt(from, to, options)));
+    return outcomes.map(([first]) =>
+      first?.ok ? `${first.backend} saw ${first.client}` : `${first?.errno}`,
+    );
+  }
+
+  const repeated = (count: number, outcome: string) => Array.from({ length: count }, () => outcome);
+
+  for (const [index, node] of nodeNames.entries()) {
+    it(`reaches a pod on node ${node} by every address, with its own (KP-20, PF-43)`, async () => {
+      const pod = await stage.pod(stage.nodes[node], `web-${node}`);
+      const n = 1 + index;
+      await stage.publish(exposed(node, n, { endpoints: [{ pod, nodeName: node }] }));
+      for (const family of families) {
+        // The node b has no agent: a NodePort there is served on the way out of this node.
+        const places = everyAddress(n, family).slice(0, 4);
+        expect(await ask(client, places)).toEqual(repeated(8, `web-${node} saw ${client[family]}`));
+      }
     });
-    afterAll(() => stage?.[Symbol.asyncDispose]());
+  }
 
-    type Family = (typeof families)[number];
-
-    const clusterIp = (n: number, family: Family) => ({
-      address: family === "ip4" ? `10.96.0.${n}` : `fd00:96::${n}`,
-      port: 80,
-    });
-    const everyAddress = (n: number, family: Family) => [
-      clusterIp(n, family),
-      { address: family === "ip4" ? `203.0.113.${n}` : `2001:db8:113::${n}`, port: 80 },
-      { address: family === "ip4" ? `198.51.100.${n}` : `2001:db8:51::${n}`, port: 80 },
-      { address: stage.nodes.a[family], port: 30_000 + n },
-      { address: stage.nodes.b[family], port: 30_000 + n },
-    ];
-
-    /** Backend and client as the backend saw it, or the errno, of each protocol at each address. */
-    async function ask(
-      from: TestPod,
-      places: readonly { readonly address: string; readonly port: number }[],
-      options: LoadOptions = {},
-    ): Promise<readonly string[]> {
-      const ways = places.flatMap((place) => protocols.map((protocol) => ({ protocol, ...place })));
-      const outcomes = await Promise.all(ways.map((to) => attempt(from, to, options)));
-      return outcomes.map(([first]) =>
-        first?.ok ? `${first.backend} saw ${first.client}` : `${first?.errno}`,
-      );
+  it("reaches endpoints elsewhere although the external policy is Local (KP-14)", async () => {
+    const pod = await stage.pod(stage.nodes.b, "elsewhere");
+    const endpoints = [{ pod, nodeName: "b" }];
+    await stage.publish(exposed("elsewhere", 4, { endpoints, externalTrafficPolicy: "Local" }));
+    for (const family of families) {
+      const places = everyAddress(4, family).slice(0, 4);
+      expect(await ask(client, places)).toEqual(repeated(8, `elsewhere saw ${client[family]}`));
     }
+  });
 
-    const repeated = (count: number, outcome: string) =>
-      Array.from({ length: count }, () => outcome);
-
-    for (const [index, node] of nodeNames.entries()) {
-      it(`reaches a pod on node ${node} by every address, with its own (KP-20, PF-43)`, async () => {
-        const pod = await stage.pod(stage.nodes[node], `web-${node}`);
-        const n = 1 + index;
-        await stage.publish(exposed(node, n, { endpoints: [{ pod, nodeName: node }] }));
-        for (const family of families) {
-          // The node b has no agent: a NodePort there is served on the way out of this node.
-          const places = everyAddress(n, family).slice(0, 4);
-          expect(await ask(client, places)).toEqual(
-            repeated(8, `web-${node} saw ${client[family]}`),
-          );
-        }
-      });
+  it("reaches itself through its own Service (KP-29)", async () => {
+    const own = await stage.nodes.a.makePod("own", { sandboxed: true });
+    await own.serve({ tcp: [8080], udp: [8080] });
+    await stage.publish(exposed("own", 5, { endpoints: [{ pod: own, nodeName: "a" }] }));
+    for (const family of families) {
+      const outcomes = await ask(own, everyAddress(5, family).slice(0, 4));
+      expect(outcomes.map((each) => each.split(" ")[0])).toEqual(repeated(8, "own"));
     }
+  });
 
-    it("reaches endpoints elsewhere although the external policy is Local (KP-14)", async () => {
-      const pod = await stage.pod(stage.nodes.b, "elsewhere");
-      const endpoints = [{ pod, nodeName: "b" }];
-      await stage.publish(exposed("elsewhere", 4, { endpoints, externalTrafficPolicy: "Local" }));
-      for (const family of families) {
-        const places = everyAddress(4, family).slice(0, 4);
-        expect(await ask(client, places)).toEqual(repeated(8, `elsewhere saw ${client[family]}`));
-      }
-    });
+  it("is refused where nothing serves: no endpoint, no such port (KP-14, KP-31)", async () => {
+    await stage.publish(exposed("empty", 6, { endpoints: [] }));
+    for (const family of families) {
+      const empty = everyAddress(6, family).slice(0, 4);
+      expect(await ask(client, empty)).toEqual(repeated(8, "ECONNREFUSED"));
+      const unserved = everyAddress(6, family)
+        .slice(0, 3)
+        .map(({ address }) => ({ address, port: 81 }));
+      expect(await ask(client, unserved)).toEqual(repeated(6, "ECONNREFUSED"));
+    }
+  });
 
-    it("reaches itself through its own Service (KP-29)", async () => {
-      const own = await stage.nodes.a.makePod("own", { sandboxed: true });
-      await own.serve({ tcp: [8080], udp: [8080] });
-      await stage.publish(exposed("own", 5, { endpoints: [{ pod: own, nodeName: "a" }] }));
-      for (const family of families) {
-        const outcomes = await ask(own, everyAddress(5, family).slice(0, 4));
-        expect(outcomes.map((each) => each.split(" ")[0])).toEqual(repeated(8, "own"));
-      }
-    });
+  it("is held to the source ranges of a balancer's address (KP-24)", async () => {
+    const pod = await stage.pod(stage.nodes.a, "ranged");
+    const endpoints = [{ pod, nodeName: "a" }];
+    const sourceRanges = ["192.168.0.0/16", "fd00:192:168::/48"];
+    await stage.publish(exposed("ranged", 7, { endpoints, sourceRanges }));
+    for (const family of families) {
+      const [, balancer, external] = everyAddress(7, family);
+      expect(await ask(client, [balancer!], { timeoutMs: 300 })).toEqual(repeated(2, "ETIMEDOUT"));
+      expect(await ask(client, [external!])).toEqual(repeated(2, `ranged saw ${client[family]}`));
+    }
+  });
 
-    it("is refused where nothing serves: no endpoint, no such port (KP-14, KP-31)", async () => {
-      await stage.publish(exposed("empty", 6, { endpoints: [] }));
-      for (const family of families) {
-        const empty = everyAddress(6, family).slice(0, 4);
-        expect(await ask(client, empty)).toEqual(repeated(8, "ECONNREFUSED"));
-        const unserved = everyAddress(6, family)
-          .slice(0, 3)
-          .map(({ address }) => ({ address, port: 81 }));
-        expect(await ask(client, unserved)).toEqual(repeated(6, "ECONNREFUSED"));
-      }
-    });
-
-    it("is held to the source ranges of a balancer's address (KP-24)", async () => {
-      const pod = await stage.pod(stage.nodes.a, "ranged");
-      const endpoints = [{ pod, nodeName: "a" }];
-      const sourceRanges = ["192.168.0.0/16", "fd00:192:168::/48"];
-      await stage.publish(exposed("ranged", 7, { endpoints, sourceRanges }));
-      for (const family of families) {
-        const [, balancer, external] = everyAddress(7, family);
-        expect(await ask(client, [balancer!], { timeoutMs: 300 })).toEqual(
-          repeated(2, "ETIMEDOUT"),
-        );
-        expect(await ask(client, [external!])).toEqual(repeated(2, `ranged saw ${client[family]}`));
-      }
-    });
-
-    it("gets large transfers through an overlay of 1,280 bytes, both ways (PF-29)", async () => {
-      const length = 4 * 1024 * 1024;
-      const expected = await sha256(bytes(length));
-      const pod = await stage.nodes.c.makePod("large");
-      await serveHttp(pod, 8080);
-      await stage.publish(exposed("large", 8, { endpoints: [{ pod, nodeName: "c" }] }));
-      for (const family of families) {
-        const authority = authorityOf(clusterIp(8, family).address, 80);
-        expect(await upload(client, authority, length)).toBe(expected);
-        expect(await download(client, authority, length)).toBe(expected);
-      }
-    });
-  },
-);
+  it("gets large transfers through an overlay of 1,280 bytes, both ways (PF-29)", async () => {
+    const length = 4 * 1024 * 1024;
+    const expected = await sha256(bytes(length));
+    const pod = await stage.nodes.c.makePod("large");
+    await serveHttp(pod, 8080);
+    await stage.publish(exposed("large", 8, { endpoints: [{ pod, nodeName: "c" }] }));
+    for (const family of families) {
+      const authority = authorityOf(clusterIp(8, family).address, 80);
+      expect(await upload(client, authority, length)).toBe(expected);
+      expect(await download(client, authority, length)).toBe(expected);
+    }
+  });
+});

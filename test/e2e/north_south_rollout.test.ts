@@ -25,6 +25,9 @@ describe("a rolling update under externalTrafficPolicy Local", () => {
   });
   afterAll(() => stage?.[Symbol.asyncDispose]());
 
+  const nodesOf = (some: readonly Replica[]): ReadonlySet<string> =>
+    new Set(some.map(({ node }) => stage.nodes[node].ip4));
+
   async function start(node: "a" | "b"): Promise<Replica> {
     return { pod: await stage.pod(stage.nodes[node], `web-${made++}`), node };
   }
@@ -42,16 +45,17 @@ describe("a rolling update under externalTrafficPolicy Local", () => {
   }
 
   /**
-   * As a Deployment does it: new pods become ready; old ones terminate, still serve what comes until
-   * the balancer has noticed, and end.
+   * As a Deployment does it: new pods become ready, and the balancer notices; old ones terminate,
+   * still serve what comes until it has noticed that too, and end.
    */
   async function roll(nodes: readonly ("a" | "b")[]): Promise<void> {
     const next = await Promise.all(nodes.map(start));
     const old = replicas;
     await publish([...old, ...next]);
+    await load.asks(...nodesOf([...old, ...next]));
     await publish(next, old);
     await load.isAnsweredBy(...next.map(({ pod }) => pod.name));
-    await load.asks(...new Set(nodes.map((node) => stage.nodes[node].ip4)));
+    await load.asks(...nodesOf(next));
     for (const { pod } of old) await pod[Symbol.asyncDispose]();
     await publish(next);
     replicas = next;

@@ -21,16 +21,20 @@ const settings = (kubeconfig: string, node: Pick<TestNode, "name">, mode: KubePr
   conntrack: { maxPerCore: 0, min: 0 },
 });
 
-/** Starts the real kube-proxy inside a node's network: the oracle, and the peer of benchmarks. */
+/**
+ * Starts the real kube-proxy inside a node's network: the oracle, and the peer of benchmarks.
+ * `more` are further fields of its configuration.
+ */
 export async function startKubeProxy(
   controlPlane: Pick<ControlPlane, "exposeTo" | "kubeconfigFor" | "folder">,
   node: Pick<TestNode, "name" | "start">,
   mode: KubeProxyMode,
+  more: Readonly<Record<string, unknown>> = {},
 ): Promise<Child> {
   await controlPlane.exposeTo(node);
   const kubeconfig = await controlPlane.kubeconfigFor("system:kube-proxy");
   const config = join(controlPlane.folder, `kube-proxy-${node.name}.json`);
-  await writeFile(config, JSON.stringify(settings(kubeconfig, node, mode)));
+  await writeFile(config, JSON.stringify({ ...settings(kubeconfig, node, mode), ...more }));
   const { path, args } = await findBinary("kube-proxy");
   return node.start(path, [...args, `--config=${config}`]);
 }
