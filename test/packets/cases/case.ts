@@ -28,6 +28,8 @@ export type Change =
   | { readonly configure: Configuration }
   /** One direction of the first connection is evicted, and the other is a tick old. */
   | { readonly evict: "request" | "reply" }
+  /** Every flow, or every session affinity, has lain idle for so long. */
+  | { readonly idle: "flows" | "affinities"; readonly seconds: number }
   | { readonly forget: true };
 
 export interface PacketStep {

@@ -237,6 +237,36 @@ export function flowCases(k: Kit): readonly PacketCase[] {
       ],
     },
     {
+      name: "begins anew after the flow's timeout, and until then goes on",
+      given: only,
+      steps: [
+        arrives(k, k.first, one, "NEW_FLOW"),
+        { idle: "flows", seconds: 20 },
+        arrives(k, k.first, one),
+        { idle: "flows", seconds: 120 },
+        arrives(k, k.first, one, "RESELECTED_FLOW"),
+        answers(k, k.next, one),
+      ],
+    },
+    {
+      name: "goes on with a flow whose timeout has passed without another being begun",
+      given: only,
+      steps: isTcp
+        ? [
+            arrives(k, k.first, one, "NEW_FLOW"),
+            answers(k, k.next, one),
+            { idle: "flows", seconds: 200_000 },
+            arrives(k, k.next, one),
+            answers(k, k.next, one),
+          ]
+        : [
+            arrives(k, k.first, one, "NEW_FLOW"),
+            { idle: "flows", seconds: 1000 },
+            answers(k, k.next, one),
+            arrives(k, k.next, one),
+          ],
+    },
+    {
       name: "serves one after another more flows than their map holds",
       given: only,
       rig: { maxEntries: { flows: 64 } },

@@ -11,6 +11,7 @@ import {
   node2Mac,
   otherNodeAddress,
   pod0,
+  pod1,
   podMac,
   remote0,
   routerMac,
@@ -304,13 +305,175 @@ export function policyCases(k: Kit): readonly PacketCase[] {
         ]),
       ],
     },
+    {
+      name: "leaves a backend that has gone although the client stuck to it (KP-28, PF-31)",
+      given: nodePortOf({ backends: [here], affinitySeconds: 60 }),
+      steps: [
+        step(toNode, {
+          verdict: "redirect",
+          expect: at(k, local0, clientPort),
+          reason: "NEW_FLOW",
+        }),
+        {
+          configure: nodePortOf({
+            backends: [{ ...here, dead: true }, k.backend(local1, { local: true })],
+            affinitySeconds: 60,
+          }),
+        },
+        ...[1, 2].map((more) =>
+          step(fromClient(k, node, nodePort, clientPort + more), {
+            verdict: "redirect",
+            expect: at(k, local1, clientPort + more),
+            reason: "NEW_FLOW",
+          }),
+        ),
+      ],
+    },
+    {
+      name: "does not follow affinity to an index that another backend got (KP-28, PF-27)",
+      given: nodePortOf({ backends: [here], affinitySeconds: 60 }),
+      steps: [
+        step(toNode, {
+          verdict: "redirect",
+          expect: at(k, local0, clientPort),
+          reason: "NEW_FLOW",
+        }),
+        {
+          configure: nodePortOf({
+            backends: [
+              k.backend(remote0, { dead: true, generation: 2 }),
+              k.backend(local1, { local: true }),
+            ],
+            affinitySeconds: 60,
+          }),
+        },
+        step(fromClient(k, node, nodePort, clientPort + 1), {
+          verdict: "redirect",
+          expect: at(k, local1, clientPort + 1),
+          reason: "NEW_FLOW",
+        }),
+      ],
+    },
+    {
+      name: "keeps affinity over all addresses of a Service port (KP-28)",
+      given: {
+        services: [
+          k.service({
+            frontends: [k.at("NodePort", node), k.at("ExternalIP", externalIp)],
+            backends: [here, k.backend(local1, { local: true })],
+            affinitySeconds: 60,
+          }),
+        ],
+      },
+      steps: [
+        step(toNode, {
+          verdict: "redirect",
+          expect: ({ first }) => affine(k, first.destination, clientPort),
+          reason: "NEW_FLOW",
+        }),
+        ...[1, 2, 3, 4].map(
+          (more) => (seen: { first: { destination: Uint8Array } }) =>
+            step(fromClient(k, externalIp, servicePort, clientPort + more), {
+              verdict: "redirect",
+              expect: affine(k, seen.first.destination, clientPort + more),
+              reason: "NEW_FLOW" as const,
+            }),
+        ),
+      ],
+    },
+    {
+      name: "refuses a pod under internalTrafficPolicy Local what has endpoints elsewhere only",
+      given: {
+        services: [
+          k.service({
+            frontends: [k.at("ClusterIP", clusterIp)],
+            backends: [k.backend(remote0)],
+            internalLocal: true,
+          }),
+        ],
+      },
+      steps: [
+        step(podAsks(clusterIp), {
+          at: "from_pod",
+          on: pod0,
+          verdict: "redirect",
+          answer: {
+            "ip.dst": local0[k.family],
+            ...(k.protocol === "tcp" ? { "tcp.flags": "RA" } : { "icmp.checksum": "ok" }),
+          },
+          reason: "REFUSED_NO_ENDPOINT",
+        }),
+      ],
+    },
+    {
+      name: "leads a pod to the node's own endpoints under internalTrafficPolicy Local (KP-13)",
+      given: {
+        services: [
+          k.service({
+            frontends: [k.at("ClusterIP", clusterIp)],
+            backends: [k.backend(remote0), k.backend(local1, { local: true })],
+            internalLocal: true,
+          }),
+        ],
+      },
+      steps: Array.from({ length: 6 }, (_, i) => {
+        const packet = k.packet(
+          fromPod(pod0),
+          local0,
+          clusterIp,
+          k.first(clientPort + i, servicePort),
+        );
+        return step(packet, {
+          at: "from_pod",
+          on: pod0,
+          verdict: "redirect",
+          expect: {
+            ...packet,
+            ethernet: toPod(pod1),
+            destination: local1[k.family],
+            ttl: 63,
+            transport: k.first(clientPort + i, targetPort),
+          },
+          reason: "NEW_FLOW",
+        });
+      }),
+    },
+    {
+      name: "leads a pod by a NodePort to a backend elsewhere, and the reply back from the node (KP-14)",
+      given: nodePortOf({ ...local, backends: [k.backend(remote0)] }),
+      steps: [
+        step(podAsks(node, nodePort), {
+          at: "from_pod",
+          on: pod0,
+          verdict: "redirect",
+          expect: {
+            ...podAsks(node, nodePort),
+            ethernet: toNode2,
+            destination: remote0[k.family],
+            ttl: 63,
+            transport: k.first(clientPort, targetPort),
+          },
+          reason: "NEW_FLOW",
+        }),
+        step(k.packet(into(ext1, node2Mac), remote0, local0, k.next(targetPort, clientPort)), {
+          on: ext1,
+          verdict: "redirect",
+          expect: {
+            ...k.packet(toPod(pod0), node, local0, k.next(nodePort, clientPort)),
+            ttl: 63,
+          },
+        }),
+      ],
+    },
   ];
 }
 
-/** The client's packet at whichever of the two pods it first got to. */
-function affine(k: Kit, destination: Uint8Array, sourcePort: number) {
-  const isFirst = destination.at(-1) === 5;
-  const arrived = fromClient(k, isFirst ? local0 : local1, targetPort, sourcePort);
-  const device = isFirst ? pod0 : { ...pod0, mac: "02:00:00:00:00:22" };
-  return { ...arrived, ethernet: toPod(device), ttl: 63 };
+/** The client's packet at one of two pods. */
+function at(k: Kit, pod: typeof local0, sourcePort: number) {
+  const arrived = fromClient(k, pod, targetPort, sourcePort);
+  return { ...arrived, ethernet: toPod(pod === local0 ? pod0 : pod1), ttl: 63 };
 }
+
+/** At whichever of them it first got to. */
+const affine = (k: Kit, destination: Uint8Array, sourcePort: number) =>
+  at(k, destination.at(-1) === 5 ? local0 : local1, sourcePort);

@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { flowCodec } from "../../../bpf/build/layout.ts";
+import { affinityCodec, flowCodec } from "../../../bpf/build/layout.ts";
 import { parse, UDP, u16 } from "../model/headers.ts";
 import { DROP, REDIRECT, STACK } from "../model/outcome.ts";
 import { concat, encode } from "../packet/encode.ts";
@@ -8,6 +8,9 @@ import { printPacket } from "../packet/print.ts";
 import type { Rig } from "../rig/rig.ts";
 import { reasonName, Trial } from "../trial.ts";
 import type { Change, Expected, PacketCase, PacketStep, Seen } from "./case.ts";
+
+/** TICK_SHIFT of maps.h. */
+const tickShift = 30;
 
 const verdicts = { stack: STACK, drop: DROP, redirect: REDIRECT } as const;
 
@@ -34,6 +37,7 @@ export function play(rig: Rig, { given, steps }: PacketCase, checkSum: boolean):
 function change(trial: Trial, step: Change): void {
   if ("configure" in step) trial.configure(step.configure);
   else if ("forget" in step) trial.forget();
+  else if ("idle" in step) idle(trial, step);
   else evict(trial, step.evict);
 }
 
@@ -50,6 +54,28 @@ function evict({ rig, model }: Trial, half: "request" | "reply"): void {
   }
   for (const connection of model.flows.connections())
     model.flows.evict(connection, half === "reply");
+}
+
+function idle(
+  { rig, model }: Trial,
+  { idle: what, seconds }: Extract<Change, { idle: string }>,
+): void {
+  const map = rig.object.map(what);
+  for (const [key, value] of [...map.entries()].map(([k, v]) => [k.slice(), v.slice()] as const)) {
+    if (what === "flows") {
+      const flow = flowCodec.decode(value);
+      const ticks = Math.ceil((seconds * 1e9) / 2 ** tickShift);
+      flowCodec.encode({ ...flow, lastSeen: (flow.lastSeen - ticks) >>> 0 }, value);
+    } else {
+      const affinity = affinityCodec.decode(value);
+      affinityCodec.encode(
+        { ...affinity, lastSeen: affinity.lastSeen - BigInt(seconds * 1e9) },
+        value,
+      );
+    }
+    map.update(key, value);
+  }
+  model.idle(what, seconds);
 }
 
 function playPacket(

@@ -67,3 +67,13 @@ export function slotsOf(service: ServiceSpec, slice: "cluster" | "local"): reado
     return backend !== undefined && isInSlice(backend, slice);
   });
 }
+
+/** How long a flow is kept after its last packet, in ticks of 1.07 s. */
+export const timeouts = {
+  tcpOpening: 60,
+  tcpEstablished: 86400,
+  tcpClosing: 60,
+  tcpClosed: 10,
+  udp: 30,
+  udpStream: 120,
+} as const;

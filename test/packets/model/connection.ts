@@ -28,6 +28,10 @@ export interface Connection {
   readonly replyPath: Path;
   /** A FIN from either side, or RST. */
   closing: boolean;
+  /** The backend has. */
+  answered: boolean;
+  /** Idle beyond its timeout, but still there: a first packet begins anew. */
+  expired: boolean;
 }
 
 export interface Flow {

@@ -60,11 +60,11 @@ function needsSelection(
   segment: Segment,
   connection: Connection,
 ): boolean {
-  const { service, backend, slice, generation } = connection;
+  const { service, backend, slice, generation, expired } = connection;
   const spec = configuration.services[service]?.backends[backend];
   const live = spec && isInSlice(spec, slice) && (spec.generation ?? 1) === generation;
-  if (segment.tuple.protocol === UDP) return !live;
-  return isOpening(segment.tcpFlags) && (!live || connection.closing);
+  if (segment.tuple.protocol === UDP) return !live || expired;
+  return isOpening(segment.tcpFlags) && (!live || expired || connection.closing);
 }
 
 function translated(state: State, event: Event, segment: Segment, flow: Flow): readonly Outcome[] {
@@ -77,6 +77,8 @@ function translated(state: State, event: Event, segment: Segment, flow: Flow): r
     commit: () => {
       outcome.commit?.();
       state.flows.repair(flow);
+      connection.expired = false;
+      connection.answered ||= flow.reply;
       if (segment.tuple.protocol === TCP && segment.tcpFlags & (FIN | RST))
         connection.closing = true;
     },

@@ -231,6 +231,8 @@ function connectionOf(
     requestPath: pathOf(route),
     replyPath: pathOf(routeTo(tuple.source)),
     closing: false,
+    answered: false,
+    expired: false,
   };
 }
 

@@ -2,8 +2,8 @@ import { Reason } from "../../../bpf/build/layout.ts";
 import type { Hook } from "../rig/rig.ts";
 import type { WorldDevice } from "../world.ts";
 import { isOpening } from "./answer.ts";
-import type { Configuration } from "./configuration.ts";
-import { Flows } from "./connection.ts";
+import { type Configuration, timeouts } from "./configuration.ts";
+import { type Connection, Flows } from "./connection.ts";
 import { errorOutcomes } from "./errors.ts";
 import { established } from "./established.ts";
 import { freshOutcomes } from "./fresh.ts";
@@ -71,6 +71,15 @@ export class Model {
     this.#state.affinities.clear();
   }
 
+  /** Every flow has lain idle for so many seconds, or every affinity beyond its timeout. */
+  idle(what: "flows" | "affinities", seconds: number): void {
+    if (what === "affinities") this.#state.affinities.clear();
+    else
+      for (const connection of this.flows.connections()) {
+        connection.expired = seconds > timeoutTicks(connection) * secondsPerTick;
+      }
+  }
+
   /** Whether the program did what it may; then that is so from now on. */
   judge(event: Event): Judgement {
     const allowed = outcomes(this.#state, event);
@@ -79,6 +88,13 @@ export class Model {
     outcome.commit?.();
     return { ok: true, outcome };
   }
+}
+
+const secondsPerTick = 2 ** 30 / 1e9;
+
+function timeoutTicks({ request, answered }: Connection): number {
+  if (request.protocol === TCP) return answered ? timeouts.tcpEstablished : timeouts.tcpOpening;
+  return answered ? timeouts.udpStream : timeouts.udp;
 }
 
 function outcomes(state: State, event: Event): readonly Outcome[] {

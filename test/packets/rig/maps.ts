@@ -29,6 +29,7 @@ import {
   type ServiceSpec,
   serviceIndex,
   slotsOf,
+  timeouts,
 } from "../model/configuration.ts";
 import { ipBytes, mapped } from "../packet/address.ts";
 import { devices, ext0, ext1, ext2, node } from "../world.ts";
@@ -86,12 +87,7 @@ function writeSettings(object: LoadedObject, { settings = {} }: Configuration): 
     snatPortFirst,
     snatPortLast,
     flags: settings.clusterIpFromOutside ? SettingsFlag.CLUSTER_IP_FROM_OUTSIDE : 0,
-    tcpOpening: 60,
-    tcpEstablished: 86400,
-    tcpClosing: 60,
-    tcpClosed: 10,
-    udp: 30,
-    udpStream: 120,
+    ...timeouts,
   };
   object.map("settings").update(u32(0), bytes(settingsCodec, value));
 }
