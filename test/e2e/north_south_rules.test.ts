@@ -20,7 +20,7 @@ describe("what comes from outside", () => {
   let endpoints: readonly EndpointSpec[];
 
   beforeAll(async () => {
-    stage = await NorthSouth.start();
+    stage = await NorthSouth.start({ agents: 2 });
     stranger = await stage.network.makeClient("stranger");
     const { a, b } = stage.nodes;
     pods = [await stage.pod(a, "a-0"), await stage.pod(a, "a-1"), await stage.pod(b, "b-0")];
@@ -65,6 +65,32 @@ describe("what comes from outside", () => {
         expect([...seen].sort()).toEqual(expected);
       }
     }
+  });
+
+  it("reaches a pod by any node, from any network, and it sees who stood in (KP-21, KP-25)", async () => {
+    const { a, b, c } = stage.nodes;
+    await stage.publish(exposed("by-any", 13, { endpoints: endpoints.slice(0, 1) }));
+    const seen = [];
+    for (const family of families) {
+      for (const protocol of protocols) {
+        for (const [from, by] of [
+          [stage.client, b],
+          [c, a],
+          [c, b],
+        ] as const) {
+          const to = { protocol, address: by[family], port: 30_013 };
+          seen.push(...(await attempt(from, to)));
+        }
+      }
+    }
+    const answers = (...clients: readonly string[]) =>
+      clients.map((client) => ({ ok: true, backend: "a-0", client }));
+    expect(seen).toMatchObject([
+      ...answers("172.30.0.2", "172.30.0.3", "172.30.0.2"),
+      ...answers("172.30.0.2", "172.30.0.3", "172.30.0.2"),
+      ...answers("fd00:172:30::2", "fd00:172:30::3", "fd00:172:30::2"),
+      ...answers("fd00:172:30::2", "fd00:172:30::3", "fd00:172:30::2"),
+    ]);
   });
 
   it("stays with one endpoint under session affinity, whatever the address asked (KP-28)", async () => {
