@@ -129,11 +129,12 @@ function healthChecksOf(tracker: HealthTracker, log: Log): HealthCheckServers {
 }
 
 function serversOf(
-  { healthzBindAddress, metricsBindAddress }: AgentConfig,
+  config: AgentConfig,
   metrics: Metrics,
   tracker: HealthTracker,
   log: Log,
 ): Listener[] {
+  const { healthzBindAddress, metricsBindAddress } = config;
   const servers: Listener[] = [];
   if (healthzBindAddress !== undefined) {
     const { answered } = metrics.record;
@@ -141,7 +142,7 @@ function serversOf(
     servers.push(serveHealth({ address: healthzBindAddress, state, now: Date.now, answered, log }));
   }
   if (metricsBindAddress !== undefined) {
-    servers.push(serveMetrics({ address: metricsBindAddress, metrics, log }));
+    servers.push(serveMetrics({ address: metricsBindAddress, metrics, config, log }));
   }
   return servers;
 }

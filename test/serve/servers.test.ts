@@ -1,6 +1,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
+import { resolveConfig } from "../../agent/config/resolve.ts";
 import { createLog, silentLog } from "../../agent/log.ts";
 import type { HealthState } from "../../agent/serve/health.ts";
 import { serveHealth } from "../../agent/serve/health_server.ts";
@@ -97,17 +98,58 @@ describe("health server", () => {
 });
 
 describe("metrics server", () => {
-  it("serves /metrics, /healthz and /proxyMode (KP-42)", async () => {
-    const url = await urlOf(
-      serveMetrics({ address, metrics: createMetrics(view()), log: silentLog }),
-    );
+  const serve = (config: object = {}) =>
+    urlOf(serveMetrics({ address, metrics: createMetrics(view()), config, log: silentLog }));
+
+  it("serves /metrics, and /healthz as plain text (KP-42)", async () => {
+    const url = await serve();
     const metrics = await fetch(`${url}/metrics`);
     expect(metrics.status).toBe(200);
     expect(metrics.headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8");
     expect(await metrics.text()).toContain("sluice_ready 1\n");
-    expect(await (await fetch(`${url}/healthz`)).text()).toBe("ok");
-    expect(await (await fetch(`${url}/proxyMode`)).text()).toBe("ebpf");
+    const healthz = await fetch(`${url}/healthz`);
+    expect(healthz.headers.get("content-type")).toBe("text/plain; charset=utf-8");
+    expect([healthz.status, await healthz.text()]).toEqual([200, "ok"]);
     expect((await fetch(`${url}/else`)).status).toBe(404);
+    expect((await fetch(`${url}/healthz`, { method: "POST" })).status).toBe(405);
+  });
+
+  it("names itself at /proxyMode, where none of kube-proxy's modes would be true (KP-42)", async () => {
+    const response = await fetch(`${await serve()}/proxyMode`);
+    expect(response.headers.get("content-type")).toBe("text/plain; charset=utf-8");
+    expect(response.headers.get("x-content-type-options")).toBe("nosniff");
+    expect(await response.text()).toBe("sluice");
+  });
+
+  it("shows the settings that are in force at /configz, null for what is not set (KP-42)", async () => {
+    const flags = { nodeName: "node-a", udpTimeout: "30s", nodeportAddresses: "10.0.0.0/8" };
+    const url = await serve(resolveConfig({ flags, env: {}, readFile: () => "" }));
+    const response = await fetch(`${url}/configz`);
+    expect(response.headers.get("content-type")).toBe("application/json");
+    const body = (await response.json()) as Record<string, unknown>;
+    expect(Object.keys(body)).toEqual(["sluice.dev"]);
+    expect(body["sluice.dev"]).toMatchObject({
+      nodeName: "node-a",
+      kubeconfig: null,
+      metricsBindAddress: { host: "127.0.0.1", port: 10249 },
+      nodeportAddresses: { primary: false, all: false },
+      maxServices: 16384,
+    });
+  });
+
+  it("shows no secret at /configz, neither by name nor by shape (KP-42)", async () => {
+    const url = await serve({
+      server: "https://admin:hunter2@10.0.0.1:6443",
+      client: { bearerToken: "abc", tokenFile: "/var/run/token" },
+      ranges: new Set(["10.0.0.0/8"]),
+    });
+    expect(await (await fetch(`${url}/configz`)).json()).toEqual({
+      "sluice.dev": {
+        server: "https://[redacted]@10.0.0.1:6443",
+        client: { bearerToken: "[redacted]", tokenFile: "/var/run/token" },
+        ranges: ["10.0.0.0/8"],
+      },
+    });
   });
 
   it("answers 500 with the reason where the metrics cannot be read, and goes on", async () => {
@@ -115,7 +157,7 @@ describe("metrics server", () => {
       throw new Error("the maps are gone");
     };
     const metrics = createMetrics({ status: broken, traffic: () => [] });
-    const url = await urlOf(serveMetrics({ address, metrics, log: silentLog }));
+    const url = await urlOf(serveMetrics({ address, metrics, config: {}, log: silentLog }));
     const response = await fetch(`${url}/metrics`);
     expect([response.status, await response.json()]).toEqual([500, { error: "the maps are gone" }]);
     expect((await fetch(`${url}/healthz`)).status).toBe(200);
