@@ -1,9 +1,11 @@
 import { setTimeout } from "node:timers/promises";
 import type { AgentConfig } from "./config/settings.ts";
+import type { DeviceReport } from "./datapath/device_report.ts";
 import { NodeAddressTable } from "./datapath/node_address_table.ts";
 import { primaryIn, setPrimary } from "./datapath/node_settings.ts";
 import type { Datapath } from "./datapath/open.ts";
 import type { Log } from "./log.ts";
+import type { DeviceChoice } from "./network/settings.ts";
 import type { NodeAddress, NodeNetwork } from "./network/state.ts";
 import { NetworkWatch } from "./network/watch.ts";
 
@@ -74,8 +76,10 @@ export class NodeWatch {
 
   /** What keeps packets from being served as they should be. */
   problems(): readonly Problem[] {
+    const report = this.#datapath.devices.report();
     const whole = [
       ["network", this.#watchProblem],
+      ["--devices", unmatched(this.#config.devices, report)],
       ["addresses of the node", this.#addressProblem],
     ] as const;
     return [
@@ -128,4 +132,10 @@ export class NodeWatch {
     for (const [line, tell] of lines) if (!this.#told.has(line)) tell();
     this.#told = new Set(lines.keys());
   }
+}
+
+/** A name that is misspelt would leave the node without service from outside. */
+function unmatched(choice: DeviceChoice, devices: readonly DeviceReport[]): string | undefined {
+  if (choice.kind !== "named" || devices.some(({ role }) => role === "external")) return undefined;
+  return `no device is called ${choice.patterns.join(" or ")}: traffic from outside is not served`;
 }

@@ -63,7 +63,10 @@ function whyExternal({ link, addresses, routes }: DeviceFacts): string | undefin
   return `a ${link.kind} device with ${hasAddress ? "an address" : "a route"}`;
 }
 
-function whyPod({ link }: DeviceFacts): string | undefined {
+/** A node may be a container itself: its uplink is no pod's device, whichever devices are named. */
+function whyPod(facts: DeviceFacts): string | undefined {
+  const { link } = facts;
+  if (whyExternal(facts) !== undefined) return undefined;
   if (link.kind === undefined || !podKinds.has(link.kind) || !link.peerIsElsewhere)
     return undefined;
   return `a ${link.kind} device whose other end is in another network namespace`;

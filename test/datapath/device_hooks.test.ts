@@ -24,6 +24,7 @@ import { FILTER_PRIORITY, netlinkHooks } from "../../agent/datapath/device_netli
 import { tcxHooks } from "../../agent/datapath/device_tcx.ts";
 import { type Pins, pinsAt } from "../../agent/datapath/pins.ts";
 import { preparePins } from "../../agent/datapath/place.ts";
+import { removePinned } from "../../agent/datapath/remove.ts";
 import { bpffs, ownPrefix } from "../harness/leftovers.ts";
 import { deleteNetns, ip, makeNetns, netnsPath } from "../harness/netns.ts";
 import { loadForeign } from "./foreign.ts";
@@ -176,6 +177,28 @@ describe.each(kinds)("programs at a device by $name", ({ make, ids, name }) => {
     expect(isAttached(ingress)).toBe(false);
     await detach(ingress);
     expect(readdirSync(pins.links)).toEqual([]);
+  });
+
+  it("go with a clean-up, from devices that have gone too, and others' stay (PF-05)", async () => {
+    inside(() => attachTcNetlink(theirs(), theirPlace));
+    using link = inside(() => attachTcx(theirs(), DEVICE, "egress"));
+    await attach(ingress, older);
+    await ip([`link add d1 index ${DEVICE + 1} type bridge`], netns);
+    await attach({ ...ingress, ifindex: DEVICE + 1 }, older);
+    await ip(["link delete d1"], netns);
+    const { removed, problems } = inside(() => removePinned(pins.root, bpfObjectPath("sock")));
+    expect(problems).toEqual([]);
+    const gone = removed.map(({ kind, path }) => `${kind} ${path.slice(pins.root.length)}`);
+    expect(gone.sort()).toEqual([
+      "directory ",
+      "directory /links",
+      "directory /maps",
+      `link /links/sluice_from_outside-${DEVICE}`,
+      `link /links/sluice_from_outside-${DEVICE + 1}`,
+    ]);
+    expect(ids().ours).toBeUndefined();
+    expect(inside(() => findTcNetlink(theirPlace)?.info.programId)).toBe(id(theirs()));
+    expect(link.info.ifindex).toBe(DEVICE);
   });
 
   it("cannot be attached to a device that is not there", async () => {

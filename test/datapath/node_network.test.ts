@@ -424,3 +424,15 @@ it("the network is told as it is set: devices, addresses, ports and ClusterIPs f
   expect(settings.flags(0) & SettingsFlag.CLUSTER_IP_FROM_OUTSIDE).not.toBe(0);
   expect([settings.snatPortFirst(0), settings.snatPortLast(0)]).toEqual([20_000, 20_099]);
 });
+
+it("names of devices that nothing has are a problem, until a device comes that has one", async () => {
+  await using served = await ServedNode.start({ flags: ["--devices=wan*,uplink"] });
+  const problem = {
+    target: "--devices",
+    message: "no device is called wan* or uplink: traffic from outside is not served",
+  };
+  expect((await served.agent.status()).problems).toEqual([problem]);
+  await ip(["link add wan0 type bridge"], served.node.netns);
+  await serves(served, { wan0: "external neighbour tcx" });
+  expect((await served.agent.status()).problems).toEqual([]);
+});

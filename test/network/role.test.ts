@@ -91,6 +91,8 @@ describe("a device is a pod's", () => {
   it("unless it is external", () => {
     const parts = { links: [podLink(2, "eth0")], routes: [route(2, "0.0.0.0/0", "10.0.0.1")] };
     expect(roles(parts)).toEqual(["eth0 external: has a default route"]);
+    const devices = { kind: "named", patterns: ["eth1"] } as const;
+    expect(roles(parts, { devices })).toEqual([]);
   });
 });
 
