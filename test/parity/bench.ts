@@ -1,0 +1,148 @@
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { stringify } from "yaml";
+import { ownPrefix } from "../harness/leftovers.ts";
+import type { ApiObject } from "./api.ts";
+import { cellsOf } from "./cells.ts";
+import { type Asked, Comparison, type Difference, type Placed } from "./comparison.ts";
+import { Place, serviceObject, sliceObjects } from "./objects.ts";
+import { observeAt } from "./observe.ts";
+import type { NodeCase, Scenario, ServiceCase } from "./scenario.ts";
+import { Side } from "./side.ts";
+
+/** What sluice alone is given in place of a scenario's step: a wrong rule that must be found. */
+export type Mutation = (service: ServiceCase) => ServiceCase;
+
+export interface RunOptions {
+  readonly node?: NodeCase;
+  readonly mutate?: Mutation;
+}
+
+/** A difference is believed when it was seen as often, each time after all was published anew. */
+const ROUNDS = 3;
+/** Of tries, in each further round. */
+const PATIENCE = 4;
+const FIRST_PLACE = 32;
+const LAST_PLACE = 65_000;
+const DEFAULT_NODE: NodeCase = { zone: "z1" };
+
+/** Both proxies side by side: what one scenario shows to clients of either. */
+export class Bench implements AsyncDisposable {
+  readonly #folder: string;
+  readonly #oracle: Side;
+  readonly #subject: Side;
+  #places = FIRST_PLACE;
+  #cells = 0;
+
+  private constructor(folder: string, oracle: Side, subject: Side) {
+    this.#folder = folder;
+    this.#oracle = oracle;
+    this.#subject = subject;
+  }
+
+  static async start(): Promise<Bench> {
+    const folder = await mkdtemp(join(tmpdir(), `${ownPrefix}parity-`));
+    const sides: Side[] = [];
+    const make = async (name: "kube-proxy" | "sluice"): Promise<Side> => {
+      await mkdir(join(folder, name));
+      const side = await Side.start(name, join(folder, name));
+      sides.push(side);
+      return side;
+    };
+    try {
+      return new Bench(folder, await make("kube-proxy"), await make("sluice"));
+    } catch (error) {
+      for (const side of sides) await side[Symbol.asyncDispose]();
+      await rm(folder, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  /** How many cells were compared so far. */
+  get cells(): number {
+    return this.#cells;
+  }
+
+  /**
+   * Gives all scenarios to both proxies at once, step by step; what differs and is not deliberate.
+   * Their names must differ.
+   */
+  async run(
+    scenarios: readonly Scenario[],
+    options: RunOptions = {},
+  ): Promise<readonly Difference[]> {
+    const places = scenarios.map(() => this.#nextPlace());
+    const length = Math.max(0, ...scenarios.map(({ steps }) => steps.length));
+    const differences: Difference[] = [];
+    for (let step = 0; step < length; step++) {
+      const all = scenarios.map(({ name, steps }, index): Placed => {
+        const service = steps[Math.min(step, steps.length - 1)] ?? {};
+        const place = places[index] ?? new Place(FIRST_PLACE);
+        return { name, step, service, place, isNew: steps.length > step };
+      });
+      differences.push(...(await this.#compare(all, options)));
+    }
+    return differences;
+  }
+
+  #nextPlace(): Place {
+    if (this.#places > LAST_PLACE) this.#places = FIRST_PLACE;
+    return new Place(this.#places++);
+  }
+
+  async #compare(all: readonly Placed[], options: RunOptions): Promise<readonly Difference[]> {
+    const comparison = new Comparison();
+    let asked: readonly Asked[] = all
+      .filter(({ isNew }) => isNew)
+      .flatMap((placed) =>
+        cellsOf(placed.service, placed.place, this.#oracle.node).map((cell) => ({ placed, cell })),
+      );
+    this.#cells += asked.length;
+    for (let round = 0; round < ROUNDS && asked.length > 0; round++) {
+      const patience = round === 0 ? 1 : PATIENCE;
+      await this.#publish(all, options);
+      const [kubeProxy, sluice] = await Promise.all([
+        observeAt(this.#oracle, asked, patience),
+        observeAt(this.#subject, asked, patience),
+      ]);
+      asked = comparison.disagreeing(asked, kubeProxy, sluice);
+    }
+    return asked.map((each) => comparison.differenceOf(each, this.#yaml(each.placed)));
+  }
+
+  async #publish(
+    all: readonly Placed[],
+    { node = DEFAULT_NODE, mutate }: RunOptions,
+  ): Promise<void> {
+    const mutated = all.map((each) => ({
+      ...each,
+      service: mutate === undefined ? each.service : mutate(each.service),
+    }));
+    this.#oracle.replace(objectsOf(all, this.#oracle), node);
+    this.#subject.replace(objectsOf(mutated, this.#subject), node);
+    await Promise.all([this.#oracle.converged(), this.#subject.converged()]);
+  }
+
+  #yaml({ name, service, place }: Placed): string {
+    const { backends } = this.#oracle;
+    const objects = [serviceObject(name, service, place), ...sliceObjects(name, service, backends)];
+    return objects.map((object) => `---\n${stringify(object)}`).join("");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#oracle[Symbol.asyncDispose]();
+    await this.#subject[Symbol.asyncDispose]();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+}
+
+function objectsOf(all: readonly Placed[], side: Side) {
+  const services: ApiObject[] = [];
+  const endpointslices: ApiObject[] = [];
+  for (const { name, service, place } of all) {
+    services.push(serviceObject(name, service, place));
+    endpointslices.push(...sliceObjects(name, service, side.backends));
+  }
+  return { services, endpointslices };
+}
