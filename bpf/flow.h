@@ -82,6 +82,15 @@ static __always_inline void turn_round(const struct flow_key *key, const struct 
 			  port_gain(flow->source_port, key->source_port);
 }
 
+/*
+ * An entry counts as used once it has been looked up. Before that it may be the first to be evicted:
+ * in a full table, for the very entry of its other direction.
+ */
+static __always_inline void mark_used(const struct flow_key *key)
+{
+	bpf_map_lookup_elem(&flows, key);
+}
+
 /* What a packet says of its flow's state. UDP shows only that it came. */
 static __always_inline __u8 shown_by(const struct packet *packet)
 {

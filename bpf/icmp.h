@@ -163,7 +163,7 @@ __noinline int translate_error(struct __sk_buff *skb, __u32 hook)
 	    !address_equal(&packet->key.destination, &key.destination))
 		return TC_ACT_UNSPEC;
 	forwarded = skips_stack(flow, hook);
-	if (forwarded && find_route(skb, flow, key.protocol) != ROUTE_AWAY) {
+	if (forwarded && find_route(skb, flow, key.protocol, skb->ifindex) != ROUTE_AWAY) {
 		count_packet(skb, REASON_DROPPED_NO_ROUTE);
 		return TC_ACT_SHOT;
 	}

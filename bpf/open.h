@@ -100,6 +100,42 @@ static __always_inline bool may_replace(const struct scratch *opening,
 	       now - held->last_seen > settings->tcp_closed;
 }
 
+static __always_inline bool is_same_tuple(const struct flow_key *a, const struct flow_key *b)
+{
+	return a->source_port == b->source_port && a->destination_port == b->destination_port &&
+	       a->protocol == b->protocol && address_equal(&a->source, &b->source) &&
+	       address_equal(&a->destination, &b->destination);
+}
+
+/*
+ * A client that uses a port again finds the entries of its last connection. They are overwritten:
+ * to take entries out and put others in costs more than all the rest. Not those that are due to be
+ * swept, which may be another flow's in the next moment, nor those of datagrams, of which two CPUs
+ * may have some at once.
+ */
+static __always_inline bool overwrite(const struct scratch *opening, struct flow *held,
+				      const struct flow *flow)
+{
+	struct settings *settings = settings_now();
+
+	if (!settings || opening->packet.key.protocol != IPPROTO_TCP ||
+	    opening->request.last_seen - held->last_seen >= settings->tcp_closed)
+		return false;
+	*held = *flow;
+	return true;
+}
+
+static __always_inline bool overwrite_replies(struct scratch *opening)
+{
+	struct flow *held;
+
+	if (!is_same_tuple(&opening->reply_key, &opening->ended_key))
+		return false;
+	held = bpf_map_lookup_elem(&flows, &opening->reply_key);
+	return held && is_other_of(held, &opening->packet.key) &&
+	       overwrite(opening, held, &opening->reply);
+}
+
 /*
  * Claims the tuple that the backend will see, by the entry of the replies: atomically, since only
  * one CPU can create it (PF-26). The client's own port is tried first where its address is kept,
@@ -126,14 +162,18 @@ __noinline int claim_tuple(void)
 			port_gain(opening->request.destination_port, key->destination_port) +
 			port_gain(port, key->source_port);
 		key_of_other(key->protocol, &opening->request, &opening->reply_key);
+		if (overwrite_replies(opening))
+			return REASON_NEW_FLOW;
 		error = bpf_map_update_elem(&flows, &opening->reply_key, &opening->reply,
 					    BPF_NOEXIST);
 		if (error == -EEXIST &&
 		    may_replace(opening, settings, opening->request.last_seen))
 			error = bpf_map_update_elem(&flows, &opening->reply_key, &opening->reply,
 						    BPF_ANY);
-		if (!error)
+		if (!error) {
+			mark_used(&opening->reply_key);
 			return REASON_NEW_FLOW;
+		}
 		if (error != -EEXIST)
 			return REASON_DROPPED_NO_MEMORY;
 	}
@@ -152,7 +192,7 @@ static __always_inline int address_request(struct __sk_buff *skb, struct scratch
 	struct flow *request = &opening->request;
 	bool is_local = choice->backend->flags & BACKEND_LOCAL;
 	bool masquerade;
-	struct device *out;
+	__u32 out;
 	int route;
 
 	request->source = key->source;
@@ -168,9 +208,9 @@ static __always_inline int address_request(struct __sk_buff *skb, struct scratch
 	request->flags = 0;
 	request->pad = 0;
 	__builtin_memset(request->to, 0, ETH_ADDRESSES);
-	route = find_route(skb, request, key->protocol);
-	out = route == ROUTE_AWAY ? device_of(request->device) : NULL;
-	is_local = is_local || route == ROUTE_HERE || (out && out->flags & DEVICE_POD);
+	route = find_route(skb, request, key->protocol, skb->ifindex);
+	out = route == ROUTE_AWAY ? opening->egress_flags : 0;
+	is_local = is_local || route == ROUTE_HERE || out & DEVICE_POD;
 	masquerade = hook == HOOK_FROM_POD ?
 			     address_equal(&request->source, &request->destination) : !is_local;
 	if (masquerade && route != ROUTE_AWAY)
@@ -181,7 +221,7 @@ static __always_inline int address_request(struct __sk_buff *skb, struct scratch
 			      address_is_v4(&request->destination));
 		if (!request->source.word[3] && !request->source.word[0])
 			return REASON_DROPPED_NO_SNAT_ADDRESS;
-	} else if (out && out->flags & DEVICE_FAST && is_fast(skb->ifindex)) {
+	} else if (out & DEVICE_FAST && is_fast(skb->ifindex)) {
 		request->flags |= FLOW_FAST;
 	} else {
 		request->device = 0;
@@ -189,20 +229,45 @@ static __always_inline int address_request(struct __sk_buff *skb, struct scratch
 	return REASON_NEW_FLOW;
 }
 
-/* An entry that stands in the way has ended or lost its backend; its other half goes first. */
-static __always_inline bool forget_flow(const struct flow_key *key, struct scratch *opening)
+/* Where the ended flow's replies came from another backend than the new one's will. */
+static __always_inline void forget_replies(struct scratch *opening)
 {
-	struct flow *flow = bpf_map_lookup_elem(&flows, key);
 	struct flow *other;
 
-	if (!flow)
-		return false;
-	key_of_other(key->protocol, flow, &opening->reply_key);
-	other = bpf_map_lookup_elem(&flows, &opening->reply_key);
-	if (other && is_other_of(other, key))
-		bpf_map_delete_elem(&flows, &opening->reply_key);
-	bpf_map_delete_elem(&flows, key);
-	return true;
+	if (is_same_tuple(&opening->reply_key, &opening->ended_key))
+		return;
+	other = bpf_map_lookup_elem(&flows, &opening->ended_key);
+	if (other && is_other_of(other, &opening->packet.key))
+		bpf_map_delete_elem(&flows, &opening->ended_key);
+}
+
+/* Puts the request in the place of the one that has ended. */
+static __always_inline long replace_request(struct scratch *opening)
+{
+	const struct flow_key *key = &opening->packet.key;
+	struct flow *held;
+
+	forget_replies(opening);
+	held = bpf_map_lookup_elem(&flows, key);
+	if (held && overwrite(opening, held, &opening->request))
+		return 0;
+	return bpf_map_update_elem(&flows, key, &opening->request, BPF_ANY);
+}
+
+/*
+ * The route of the replies is found ahead, but for one flow in eight: its first reply goes through
+ * the neighbour.
+ */
+static __always_inline void route_replies(struct __sk_buff *skb, struct scratch *opening)
+{
+	struct flow *request = &opening->request, *reply = &opening->reply;
+
+	if (!(request->flags & FLOW_FAST) || !(bpf_get_prandom_u32() & 7))
+		return;
+	if (find_route(skb, reply, opening->packet.key.protocol, request->device) == ROUTE_AWAY)
+		reply->last_seen = request->last_seen;
+	else
+		reply->device = 0;
 }
 
 /*
@@ -215,7 +280,6 @@ static __always_inline int open_flow(struct __sk_buff *skb, const struct packet 
 				     enum hook hook)
 {
 	struct flow *request = &opening->request;
-	bool reselected = forget_flow(&packet->key, opening);
 	int reason = address_request(skb, opening, &packet->key, found, choice, hook);
 	long error;
 
@@ -224,17 +288,22 @@ static __always_inline int open_flow(struct __sk_buff *skb, const struct packet 
 	request->slice = slice;
 	fill_sums(&packet->key, request);
 	turn_round(&packet->key, request, &opening->reply);
+	route_replies(skb, opening);
 	reason = claim_tuple();
 	if (reason != REASON_NEW_FLOW)
 		return reason;
 	request->tcp = shown_by(packet);
 	fill_sums(&packet->key, request);
-	error = bpf_map_update_elem(&flows, &packet->key, request, BPF_NOEXIST);
+	if (opening->ended_key.protocol)
+		error = replace_request(opening);
+	else
+		error = bpf_map_update_elem(&flows, &packet->key, request, BPF_NOEXIST);
 	if (error) {
 		bpf_map_delete_elem(&flows, &opening->reply_key);
 		return error == -EEXIST ? REASONS : REASON_DROPPED_NO_MEMORY;
 	}
-	return reselected ? REASON_RESELECTED_FLOW : REASON_NEW_FLOW;
+	mark_used(&packet->key);
+	return opening->ended_key.protocol ? REASON_RESELECTED_FLOW : REASON_NEW_FLOW;
 }
 
 #endif

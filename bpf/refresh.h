@@ -52,12 +52,14 @@ __noinline int refresh(struct __sk_buff *skb, __u32 now)
 	flow->last_seen = now;
 	flow->tcp |= shown_by(packet);
 	if (flow->flags & (FLOW_FAST | FLOW_MASQUERADE) &&
-	    find_route(skb, flow, packet->key.protocol) != ROUTE_AWAY)
+	    find_route(skb, flow, packet->key.protocol, skb->ifindex) != ROUTE_AWAY)
 		flow->device = 0;
 	if (!other) {
 		turn_round(&packet->key, flow, &made);
-		if (!bpf_map_update_elem(&flows, &key, &made, BPF_NOEXIST))
+		if (!bpf_map_update_elem(&flows, &key, &made, BPF_NOEXIST)) {
+			mark_used(&key);
 			count_packet(skb, REASON_REPAIRED_FLOW);
+		}
 	}
 	return true;
 }

@@ -28,7 +28,8 @@ static __always_inline bool is_fast(__u32 index)
 }
 
 /* Notes in the flow what the FIB says of its translated packets. The neighbour may be unresolved. */
-static __noinline int find_route(struct __sk_buff *skb, struct flow *flow, __u8 protocol)
+static __noinline int find_route(struct __sk_buff *skb, struct flow *flow, __u8 protocol,
+				 __u32 ingress)
 {
 	bool v4 = address_is_v4(&flow->destination);
 	struct bpf_fib_lookup fib = {
@@ -36,12 +37,15 @@ static __noinline int find_route(struct __sk_buff *skb, struct flow *flow, __u8 
 		.l4_protocol = protocol,
 		.sport = flow->source_port,
 		.dport = flow->destination_port,
-		.ifindex = skb->ifindex,
+		.ifindex = ingress,
 	};
+	struct scratch *scratch = scratch_now();
 	struct device *device;
 	__u32 index;
 	long result;
 
+	if (!scratch)
+		return ROUTE_NONE;
 	if (v4) {
 		fib.ipv4_src = flow->source.word[3];
 		fib.ipv4_dst = flow->destination.word[3];
@@ -58,10 +62,11 @@ static __noinline int find_route(struct __sk_buff *skb, struct flow *flow, __u8 
 		return ROUTE_NONE;
 	index = fib.ifindex;
 	device = device_of(index);
+	scratch->egress_flags = device ? device->flags : 0;
 	flow->device = index;
 	flow->mtu = device ? device->mtu : 0;
 	flow->flags &= ~(FLOW_MARK | FLOW_PEER);
-	if (device && device->flags & DEVICE_EXTERNAL)
+	if (device && device->flags & (DEVICE_EXTERNAL | DEVICE_POD))
 		flow->flags |= FLOW_MARK;
 	if (device && device->flags & DEVICE_PEER)
 		flow->flags |= FLOW_PEER;

@@ -31,6 +31,8 @@ struct scratch {
 	struct flow request; /* of a new flow */
 	struct flow reply;
 	struct flow_key reply_key;
+	struct flow_key ended_key; /* of the replies of the flow that gives way; protocol 0: none does */
+	__u32 egress_flags; /* enum device_flag of the route that was found last */
 };
 
 struct {

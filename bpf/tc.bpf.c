@@ -104,7 +104,7 @@ __noinline int begin(struct __sk_buff *skb, __u32 hook)
 			return TC_ACT_SHOT;
 		COUNT(stats, connections);
 	}
-	return translate(skb, packet, flow, hook, true);
+	return translate(skb, packet, flow, hook, !(bpf_get_prandom_u32() & 7));
 }
 
 static __always_inline int pass_on(struct __sk_buff *skb, enum parsed parsed)
@@ -118,17 +118,32 @@ static __always_inline int pass_on(struct __sk_buff *skb, enum parsed parsed)
 	return TC_ACT_UNSPEC;
 }
 
+/* A first packet at the place of a connection that either end has closed. */
+static __always_inline bool is_over(const struct packet *packet, const struct flow *flow)
+{
+	return packet->key.protocol == IPPROTO_TCP && begins_flow(packet) &&
+	       !(flow->flags & FLOW_REPLY) && flow->tcp & (FLOW_TCP_FIN | FLOW_TCP_RST);
+}
+
+/* Whether more is due than to translate: a new tick has begun, or perhaps a new connection. */
+static __always_inline bool must_refresh(const struct flow *flow, __u32 now, __u8 shown)
+{
+	return flow->last_seen != now || (shown & FLOW_TCP_SYN && !(flow->flags & FLOW_REPLY));
+}
+
 static __always_inline int handle(struct __sk_buff *skb, enum hook hook)
 {
-	struct packet *packet = packet_now();
-	bool confirm;
+	struct scratch *scratch = scratch_now();
+	struct packet *packet;
 	enum parsed parsed;
 	struct flow *flow;
+	bool confirm;
 	__u32 now;
 	__u8 shown;
 
-	if (!packet)
+	if (!scratch)
 		return TC_ACT_UNSPEC;
+	packet = &scratch->packet;
 	parsed = parse(skb, packet);
 	if (parsed == PARSED_ICMP_ERROR)
 		return translate_error(skb, hook);
@@ -137,15 +152,24 @@ static __always_inline int handle(struct __sk_buff *skb, enum hook hook)
 	flow = bpf_map_lookup_elem(&flows, &packet->key);
 	if (flow && !is_translated_at(flow, hook))
 		return TC_ACT_UNSPEC;
-	if (flow && !must_leave(packet, flow)) {
+	if (flow && !must_leave(packet, flow) && !is_over(packet, flow)) {
 		now = tick_now();
 		shown = shown_by(packet);
+		if (!must_refresh(flow, now, shown)) {
+			if (shown & ~flow->tcp)
+				flow->tcp |= shown;
+			return translate(skb, packet, flow, hook, false);
+		}
 		confirm = flow->last_seen != now;
-		if (!(confirm || shown & ~flow->tcp || shown & FLOW_TCP_SYN) || refresh(skb, now))
+		if (refresh(skb, now))
 			return translate(skb, packet, flow, hook, confirm);
 	}
 	if (hook == HOOK_EGRESS || !begins_flow(packet))
 		return TC_ACT_UNSPEC;
+	if (flow)
+		key_of_other(packet->key.protocol, flow, &scratch->ended_key);
+	else
+		scratch->ended_key.protocol = 0;
 	return begin(skb, hook);
 }
 
