@@ -91,8 +91,8 @@ export function icmpError(
 ): Judge {
   const original = frame.subarray(ip.at, ip.end);
   const limit = ip.isIp6 ? 1280 : 576;
-  // Behind a chain of extension headers longer than that, nothing of the transport is quoted.
-  const least = Math.min(original.length, ip.transportAt - ip.at + 8, 96);
+  // Quoted in words of 4 bytes; behind a longer chain of extension headers, nothing of the transport.
+  const least = Math.min(original.length & ~3, ip.transportAt - ip.at + 8, 96);
   return (answer) => {
     const fields = fieldsOf(answer);
     const is = (name: string, value: string | number) =>

@@ -99,9 +99,9 @@ function timeoutTicks({ request, answered }: Connection): number {
 
 function outcomes(state: State, event: Event): readonly Outcome[] {
   const { frame, hook, device } = event;
-  const normal = regular(state, event, parse(frame, event.gsoSize > 0));
-  const isForeign = hook === "from_outside" && !isFor(device, frame);
-  return isForeign ? [...normal.map(doubtful), doubtful(untouched(frame))] : normal;
+  // At ingress, what is addressed to another host is another host's.
+  if (hook === "from_outside" && !isFor(device, frame)) return [untouched(frame)];
+  return regular(state, event, parse(frame, event.gsoSize > 0));
 }
 
 function regular(state: State, event: Event, parsed: Parsed): readonly Outcome[] {
