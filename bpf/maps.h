@@ -256,6 +256,12 @@ struct source_range_key {
 	struct address address;
 };
 
+/* A range that ClusterIPs are taken from: what has no frontend in it is refused (KP-31). */
+struct service_cidr_key {
+	__u32 prefix_length; /* in bits: 96 + n for IPv4, n for IPv6 */
+	struct address address;
+};
+
 /* A direction of a flow, as its packets come. */
 struct flow_key {
 	struct address source;
@@ -394,8 +400,8 @@ const volatile union {
 } layout_types = {};
 
 /*
- * The maps. Sizes are the defaults; the agent sets them before it loads the object. Together they
- * take at most 32 MB on a small machine; service_stats alone grows with the number of CPUs.
+ * The maps. Sizes are the defaults; the agent sets them before it loads the object. On a small
+ * machine Services take at most 32 MB and flows 28; per-CPU counters grow with the CPUs.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -498,6 +504,14 @@ struct {
 	__type(value, __u32); /* nothing */
 	__uint(max_entries, 65536);
 } source_ranges SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct service_cidr_key);
+	__type(value, __u32); /* nothing */
+	__uint(max_entries, 1024);
+} service_cidrs SEC(".maps");
 
 /* Two entries a flow. One that is evicted is made anew from the other (PF-28). */
 struct {
