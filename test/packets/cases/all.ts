@@ -1,12 +1,16 @@
 import type { PacketCase } from "./case.ts";
+import { checksumCases } from "./checksums.ts";
 import { flowCases } from "./flows.ts";
+import { fragmentCases } from "./fragments.ts";
 import { frameCases } from "./frames.ts";
 import { headerCases } from "./headers.ts";
 import { icmpCases } from "./icmp.ts";
 import { everyKit, type Kit } from "./kit.ts";
+import { lifetimeCases } from "./lifetimes.ts";
 import { localCases } from "./local.ts";
 import { policyCases } from "./policy.ts";
 import { remoteCases } from "./remote.ts";
+import { gsoCases, sizeCases } from "./sizes.ts";
 
 const suites: readonly ((k: Kit) => readonly PacketCase[])[] = [
   localCases,
@@ -14,6 +18,11 @@ const suites: readonly ((k: Kit) => readonly PacketCase[])[] = [
   policyCases,
   flowCases,
   headerCases,
+  fragmentCases,
+  lifetimeCases,
+  sizeCases,
+  gsoCases,
+  checksumCases,
   icmpCases,
 ];
 

@@ -5,8 +5,11 @@ import {
   ext0,
   ext1,
   type Family,
+  local0,
+  node,
   node2Mac,
   type Place,
+  pod0,
   podMac,
   routerMac,
   type WorldDevice,
@@ -18,6 +21,10 @@ export const clientPort = 51000;
 export const nodePort = 30080;
 export const servicePort = 80;
 export const targetPort = 8080;
+
+/** Bytes of the headers without options. */
+export const networkHeader = (k: Kit): number => (k.family === "v4" ? 20 : 40);
+export const transportHeader = (k: Kit): number => (k.protocol === "tcp" ? 20 : 8);
 
 /** The words of a case, in one family and one protocol. */
 export interface Kit {
@@ -99,3 +106,19 @@ export const everyKit: readonly Kit[] = [
 /** The client's first packet to a service, as the router hands it on. */
 export const fromClient = (k: Kit, destination: Place, port: number, sourcePort = clientPort) =>
   k.packet(fromRouter, client, destination, k.first(sourcePort, port));
+
+/** A NodePort with one backend. */
+export const behind = (k: Kit, place: Place, local = false) => ({
+  services: [
+    k.service({ frontends: [k.at("NodePort", node)], backends: [k.backend(place, { local })] }),
+  ],
+});
+
+/** The client's packet past the stack at the first pod of the node. */
+export const forwarded = (k: Kit, packet: PacketSpec, transport: Transport): PacketSpec => ({
+  ...packet,
+  ethernet: toPod(pod0),
+  destination: local0[k.family],
+  ttl: (packet.ttl ?? 64) - 1,
+  transport,
+});

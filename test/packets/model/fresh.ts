@@ -1,15 +1,15 @@
 import { DeviceFlag, Reason } from "../../../bpf/build/layout.ts";
-import { ipBytes } from "../packet/address.ts";
-import { node, type WorldDevice } from "../world.ts";
-import { icmpError, mayRefuse, portUnreachable, reset } from "./answer.ts";
-import { type BackendSpec, defaultSnatPorts, slotsOf } from "./configuration.ts";
-import { type Connection, type Origin, ownTuple, type Path, turned } from "./connection.ts";
+import type { WorldDevice } from "../world.ts";
+import { type BackendSpec, slotsOf } from "./configuration.ts";
+import { type Connection, type Origin, ownTuple, type Path } from "./connection.ts";
 import { forward, type Segment, toStack } from "./forward.ts";
-import { TCP, type Tuple, u16 } from "./headers.ts";
+import type { Tuple } from "./headers.ts";
 import type { Event, State } from "./model.ts";
-import { DROP, dropped, type Outcome, REDIRECT, untouched } from "./outcome.ts";
+import { DROP, dropped, type Outcome, untouched } from "./outcome.ts";
+import { refused } from "./refusal.ts";
 import { type Route, routeTo } from "./routing.ts";
 import { addressKey, backendAddress, type Found } from "./services.ts";
+import { plainTuple, snatSource, sourcePorts } from "./source_port.ts";
 
 /** What may become of the first packet of a connection; `old`: the one that it takes the place of. */
 export function freshOutcomes(
@@ -150,51 +150,6 @@ function connected(
   });
 }
 
-const plainTuple = ({ tuple }: Segment, { port }: BackendSpec, address: Uint8Array): Tuple => ({
-  ...tuple,
-  destination: address,
-  destinationPort: port,
-});
-
-function snatSource(state: State, { ip }: Segment, route: Route): Uint8Array | undefined {
-  if (state.configuration.settings?.nodeAddress === false) return undefined;
-  const family = ip.isIp6 ? "v6" : "v4";
-  const own = route.kind === "device" ? route.device[family] : undefined;
-  return ipBytes(own ?? node[family]);
-}
-
-interface Sought {
-  readonly source: Uint8Array;
-  readonly address: Uint8Array;
-  readonly backend: BackendSpec;
-  readonly masquerade: boolean;
-}
-
-/** The source ports that the flow may have got: its own where it is free, else the observed one. */
-function sourcePorts(
-  state: State,
-  { observed }: Event,
-  segment: Segment,
-  { source, address, backend, masquerade }: Sought,
-  old: Connection | undefined,
-): readonly number[] | "none" {
-  const { tuple, ip } = segment;
-  const [first, last] = state.configuration.settings?.snatPorts ?? defaultSnatPorts;
-  const isFree = (sourcePort: number): boolean => {
-    const reply = turned({ ...plainTuple(segment, backend, address), source, sourcePort });
-    const flow = state.flows.get(reply);
-    return flow === undefined || flow.connection === old;
-  };
-  if (!masquerade && isFree(tuple.sourcePort)) return [tuple.sourcePort];
-  const seen = u16(observed.packet, ip.transportAt);
-  if (seen >= first && seen <= last && isFree(seen)) return [seen];
-  const range = Array.from({ length: Math.min(last - first + 1, 16) }, (_, i) => first + i);
-  // What was answered or dropped does not show its port: any will do.
-  const some = range.find(isFree);
-  if (some !== undefined) return [some];
-  return last - first < 16 ? "none" : [];
-}
-
 interface Made {
   readonly slice: "cluster" | "local";
   readonly place: number;
@@ -280,23 +235,4 @@ function notePick(
   { backend }: Connection,
 ): void {
   if (found.service.maglev) state.picks.set(hashed(tuple, found), backend);
-}
-
-/** KP-14, KP-31, PF-30: told at once, unless nobody may be told. */
-function refused(event: Event, segment: Segment, reason: number): readonly Outcome[] {
-  const { frame } = event;
-  const { ip, tuple, tcpFlags } = segment;
-  const question = { frame, ip, tuple, tcpFlags };
-  if (!mayRefuse(question)) {
-    return [dropped(reason), untouched(frame, "any")];
-  }
-  const unreachable = icmpError(question, portUnreachable(ip.isIp6));
-  const isPlain = ip.transportAt - ip.at === (ip.isIp6 ? 40 : 20) && ip.fragment === undefined;
-  const judges =
-    tuple.protocol !== TCP
-      ? [unreachable]
-      : isPlain
-        ? [reset(question)]
-        : [reset(question), unreachable];
-  return judges.map((packet) => ({ name: "refused", verdict: REDIRECT, packet, reason }));
 }
