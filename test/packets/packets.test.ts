@@ -5,9 +5,11 @@ import { Rig } from "./rig/rig.ts";
 
 describe("a packet through the shipped object", () => {
   let shared: Rig;
+  let watched = false;
 
   beforeAll(async () => {
     shared = await Rig.create();
+    watched = shared.watchesSums();
   });
   afterAll(async () => {
     await shared[Symbol.asyncDispose]();
@@ -23,7 +25,7 @@ describe("a packet through the shipped object", () => {
     it(each.name, async () => {
       if (each.rig === undefined) {
         play(shared, each, false);
-        play(shared, each, true);
+        if (watched) play(shared, each, true);
       } else {
         await using rig = await Rig.create(each.rig);
         play(rig, each, false);

@@ -1,4 +1,11 @@
-import { type BpfMap, type BpfProgram, inNetns, type LoadedObject, openObject } from "libbpf-ts";
+import {
+  BpfError,
+  type BpfMap,
+  type BpfProgram,
+  inNetns,
+  type LoadedObject,
+  openObject,
+} from "libbpf-ts";
 import {
   packetCountCodec,
   packetCountKeyCodec,
@@ -24,7 +31,7 @@ export interface Result {
 export interface RunOptions {
   /** Bytes of payload of each segment, for a packet that the device is to cut. */
   readonly gsoSize?: number;
-  /** The kernel checks afterwards that the packet's own sum was kept right (kernel 6.17). */
+  /** The kernel checks afterwards that the packet's own sum was kept right (see `watchesSums`). */
   readonly checkSum?: boolean;
 }
 
@@ -121,6 +128,18 @@ export class Rig implements AsyncDisposable {
       flags: options.checkSum ? BPF_F_TEST_SKB_CHECKSUM_COMPLETE : 0,
     });
     return { verdict: returnValue | 0, packet: data, durationNs };
+  }
+
+  /** Whether the kernel knows BPF_F_TEST_SKB_CHECKSUM_COMPLETE (6.17, and stable ones since). */
+  watchesSums(): boolean {
+    const frame = new Uint8Array(64);
+    try {
+      this.#programs.from_pod.testRun({ data: frame, flags: BPF_F_TEST_SKB_CHECKSUM_COMPLETE });
+      return true;
+    } catch (error) {
+      if (error instanceof BpfError && error.code === "EINVAL") return false;
+      throw error;
+    }
   }
 
   /** Forgets what packets have left behind; the configuration stays. */
