@@ -41,7 +41,7 @@ export class NodeWatch {
     this.#log = log;
     this.#watch = new NetworkWatch({
       settings: config,
-      nodeAddresses: primaryIn(datapath.node.settings),
+      nodeAddresses: [...config.nodeIp, ...primaryIn(datapath.node.settings)],
       foreignAt: (ifindex, filters) => datapath.devices.foreignAt(ifindex, filters),
       onChange: (network) => this.#apply(network),
       onProblem: (problem) => {
@@ -64,9 +64,12 @@ export class NodeWatch {
     listener(this.#nodePortAddresses);
   }
 
-  /** What the Node object says, once it is known whether there is one. */
+  /**
+   * What the Node object says, once it is known whether there is one. The first address of a family
+   * counts, so that what the settings say goes before it (KP-05).
+   */
   setNodeAddresses(addresses: readonly string[]): void {
-    this.#watch.setNodeAddresses(addresses);
+    this.#watch.setNodeAddresses([...this.#config.nodeIp, ...addresses]);
   }
 
   close(): void {

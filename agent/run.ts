@@ -2,7 +2,9 @@ import { existsSync, readFileSync } from "node:fs";
 import { netnsCookie, releaseFreeMemory } from "libbpf-ts";
 import { bpfObjectPath, version } from "./assets.ts";
 import { findCgroup2 } from "./config/cgroup.ts";
+import type { AgentStart } from "./config/resolve.ts";
 import type { AgentConfig } from "./config/settings.ts";
+import { configChange } from "./config/watch.ts";
 import { DatapathError } from "./datapath/datapath_error.ts";
 import { writeSnatPorts } from "./datapath/flow_settings.ts";
 import { setNodeFacts } from "./datapath/node_settings.ts";
@@ -26,21 +28,26 @@ import { type Parts, viewOf } from "./view.ts";
 const TRIM_MS = 5_000;
 
 /**
- * Runs the agent until SIGTERM or SIGINT, and gives its exit code. Whatever it programmed stays
- * pinned and at work afterwards (PF-04).
+ * Runs the agent until SIGTERM or SIGINT, and gives its exit code: 1 where it was its configuration
+ * file that changed (KP-52). Whatever it programmed stays pinned and at work afterwards (PF-04).
  */
-export async function runAgent(config: AgentConfig): Promise<number> {
+export async function runAgent(config: AgentConfig, { notes, file }: AgentStart): Promise<number> {
   const log = createLog({
     level: config.logLevel,
     format: config.logFormat,
     output: process.stderr,
   });
+  for (const { level, message } of notes) log[level](message);
   try {
     const stop = await startAgent(config, log);
-    const signal = await stopSignal();
-    log.info("stopping; the programs stay at work", { signal });
+    const end = await Promise.race([stopSignal(), configChange(file)]);
+    if (end === "config changed") {
+      log.warn("ending, to be started with what the configuration file says now", {
+        file: file?.path,
+      });
+    } else log.info("stopping; the programs stay at work", { signal: end });
     await stop();
-    return 0;
+    return end === "config changed" ? 1 : 0;
   } catch (error) {
     log.error("the agent cannot run", { error });
     return 1;

@@ -1,3 +1,4 @@
+import type { AgentStart } from "../config/resolve.ts";
 import type { AgentConfig } from "../config/settings.ts";
 import type { FlowListing, FlowQuery } from "../datapath/flow_list.ts";
 import type { ServiceReport } from "../datapath/report.ts";
@@ -17,8 +18,9 @@ export interface CliEnv {
   readonly readPinned: (pinPath: string) => Promise<readonly ServiceReport[]>;
   /** The flows that the pinned maps hold. */
   readonly listFlows: (pinPath: string, query: FlowQuery) => Promise<FlowListing>;
+  readonly writeFile: (path: string, text: string) => void;
   /** Runs the agent until it is told to stop, and gives its exit code. */
-  readonly runAgent: (config: AgentConfig) => Promise<number>;
+  readonly runAgent: (config: AgentConfig, start: AgentStart) => Promise<number>;
   /** Detaches the programs and removes the pins. */
   readonly cleanup: (pinPath: string) => Promise<CleanupReport>;
 }

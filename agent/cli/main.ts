@@ -1,5 +1,5 @@
 import { CommanderError } from "commander";
-import { isConfigError } from "../config/error.ts";
+import { isConfigError, isInvalidConfig } from "../config/error.ts";
 import { redactText } from "../log/redact.ts";
 import { done, failed, wrongUsage } from "./command.ts";
 import type { CliEnv } from "./env.ts";
@@ -18,12 +18,19 @@ export async function runCli(env: CliEnv): Promise<number> {
   } catch (error) {
     // Commander has said already what is wrong.
     if (error instanceof CommanderError) return error.exitCode === 0 ? done : wrongUsage;
-    env.stderr.write(`error: ${redactText(explain(error))}\n`);
+    for (const line of linesOf(error)) env.stderr.write(`${redactText(line)}\n`);
     return exitCodeOf(error);
   }
 }
 
+function linesOf(error: unknown): string[] {
+  if (!isInvalidConfig(error)) return [`error: ${explain(error)}`];
+  const warnings = error.warnings.map((warning) => `warning: ${warning}`);
+  return [...warnings, ...error.errors.map((each) => `error: ${each.message}`)];
+}
+
 function exitCodeOf(error: unknown): number {
-  const usage = isConfigError(error) || (error instanceof CliError && error.code === "usage");
+  const isConfig = isConfigError(error) || isInvalidConfig(error);
+  const usage = isConfig || (error instanceof CliError && error.code === "usage");
   return usage ? wrongUsage : failed;
 }

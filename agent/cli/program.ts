@@ -1,5 +1,6 @@
 import { Command, Option } from "commander";
-import { type ConfigInput, resolveConfig, resolveSettings } from "../config/resolve.ts";
+import type { TypedFlags } from "../config/kube_proxy/flags.ts";
+import { type ConfigInput, resolveSettings } from "../config/resolve.ts";
 import {
   flagOf,
   type Setting,
@@ -8,6 +9,7 @@ import {
   settings,
   variableOf,
 } from "../config/settings.ts";
+import { addKubeProxyFlags, isOn, runAgentCommand } from "./agent.ts";
 import { cleanup } from "./cleanup.ts";
 import type { CommandInput } from "./command.ts";
 import type { CliEnv } from "./env.ts";
@@ -16,6 +18,10 @@ import { type OutputFormat, outputFormats } from "./output.ts";
 import { serviceGet } from "./service_get.ts";
 import { serviceList } from "./service_list.ts";
 import { status } from "./status.ts";
+
+const agentHelp = `Every other flag of kube-proxy is taken, too; one that means nothing here says so once. FILE is a
+KubeProxyConfiguration, an AgentConfiguration, or both as two documents. Beside the former, flags that
+stand for its fields count nothing, as with kube-proxy. When FILE changes, the agent ends with 1.`;
 
 /** Settings that every command takes. */
 const commonKeys = ["socketPath", "pinPath"] as const;
@@ -46,12 +52,18 @@ export function createProgram(env: CliEnv, finish: (exitCode: number) => void): 
   const agent = program
     .command("agent")
     .description("run the agent of this node in the foreground")
-    .action(async (_, command: Command) =>
-      finish(await env.runAgent(resolveConfig(inputOf(env, command)))),
-    );
+    .option("--print-config-schema", "print the JSON Schema of a file of settings")
+    .addHelpText("after", `\n${agentHelp}`)
+    .action(async (_, command: Command) => {
+      const input = inputOf(env, command);
+      if (!isOn(input.flags, "cleanup")) return finish(await runAgentCommand(env, input));
+      const paths = resolveSettings(input, commonKeys);
+      finish(await cleanup({ env, output: "table", paths }, false));
+    });
   for (const key of settingKeys) {
     if (!commonKeys.some((common) => common === key)) agent.addOption(settingOption(key));
   }
+  addKubeProxyFlags(agent);
 
   reader(program, "status", "show how the agent, its source and its programs are").action(
     async (_, command: Command) => finish(await status(commandInput(env, command))),
@@ -111,7 +123,13 @@ function settingOption(key: SettingKey): Option {
 }
 
 function inputOf(env: CliEnv, command: Command): ConfigInput {
-  return { flags: command.optsWithGlobals(), env: env.env, readFile: env.readFile };
+  return { flags: typedFlags(command), env: env.env, readFile: env.readFile };
+}
+
+/** A flag that may go without a value means true then. */
+function typedFlags(command: Command): TypedFlags {
+  const typed = Object.entries(command.optsWithGlobals<Record<string, string | true>>());
+  return Object.fromEntries(typed.map(([name, value]) => [name, `${value}`]));
 }
 
 function commandInput(env: CliEnv, command: Command): CommandInput {

@@ -19,3 +19,22 @@ export class ConfigError extends Error {
 export function isConfigError(error: unknown): error is ConfigError {
   return error instanceof ConfigError;
 }
+
+/** Everything that is wrong with a configuration, where that is more than one thing. */
+export class InvalidConfig extends Error {
+  readonly operation = "configure";
+  readonly errors: readonly ConfigError[];
+  /** What would have been warned of. */
+  readonly warnings: readonly string[];
+
+  constructor(errors: readonly ConfigError[], warnings: readonly string[]) {
+    super(errors.map(({ message }) => message).join("; "));
+    this.name = "InvalidConfig";
+    this.errors = errors;
+    this.warnings = warnings;
+  }
+}
+
+export function isInvalidConfig(error: unknown): error is InvalidConfig {
+  return error instanceof InvalidConfig;
+}

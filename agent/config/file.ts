@@ -1,38 +1,63 @@
-import { parse } from "yaml";
 import { closest } from "./closest.ts";
+import { agentKind, type Document, kubeProxyKind, parseDocuments, unreadable } from "./document.ts";
 import { ConfigError } from "./error.ts";
+import { type Decoded, decodeDocument } from "./kube_proxy/decode.ts";
 import { type SettingKey, settingKeys } from "./settings.ts";
 
+/** A configuration file: settings of our own, a KubeProxyConfiguration, or both (KP-50). */
+export interface ConfigFile {
+  readonly path: string;
+  readonly text: string;
+  readonly own: ReadonlyMap<SettingKey, string>;
+  readonly kubeProxy: Decoded | undefined;
+}
+
 /**
- * The settings of a configuration file: one YAML (hence also JSON) mapping of setting keys, such as
- * `nodeName`, to text, numbers, true or false.
+ * Reads a configuration file. Our settings are a mapping of keys, such as `nodeName`, to text,
+ * numbers, true or false. What is wrong with a KubeProxyConfiguration is in the result, so that all
+ * of it can be told at once.
  *
  * @throws ConfigError of code "unreadable-file", "unknown-key" or "invalid-value"
  */
-export function parseConfigFile(
-  path: string,
-  readFile: (path: string) => string,
-): ReadonlyMap<SettingKey, string> {
-  const document = readDocument(path, readFile) ?? {};
-  if (typeof document !== "object" || Array.isArray(document)) {
-    throw new ConfigError("invalid-value", path, "the file is no mapping; use lines of KEY: VALUE");
+export function parseConfigFile(path: string, readFile: (path: string) => string): ConfigFile {
+  const text = read(path, readFile);
+  const documents = parseDocuments(path, text);
+  const own = documents.get(agentKind);
+  const kubeProxy = documents.get(kubeProxyKind);
+  return {
+    path,
+    text,
+    own: own === undefined ? new Map() : ownSettings(path, own),
+    kubeProxy: kubeProxy && decode(path, kubeProxy),
+  };
+}
+
+function read(path: string, readFile: (path: string) => string): string {
+  try {
+    return readFile(path);
+  } catch (error) {
+    throw unreadable(path, error);
   }
+}
+
+/** kube-proxy takes the later value of a key that stands twice, and warns. */
+function decode(path: string, { content, duplicates }: Document): Decoded {
+  const decoded = decodeDocument(path, content);
+  const twice = duplicates.map(
+    ({ line }) => `${path}: line ${line}: a key stands here for the second time; this value counts`,
+  );
+  return { ...decoded, warnings: [...twice, ...decoded.warnings] };
+}
+
+function ownSettings(path: string, document: Document): ReadonlyMap<SettingKey, string> {
+  const [duplicate] = document.duplicates;
+  if (duplicate !== undefined) throw unreadable(path, duplicate.error);
   return new Map(
-    Object.entries(document).map(([key, value]) => {
+    Object.entries(document.content).map(([key, value]) => {
       const known = knownKey(path, key);
       return [known, textOf(`${path}: ${known}`, value)] as const;
     }),
   );
-}
-
-function readDocument(path: string, readFile: (path: string) => string): unknown {
-  try {
-    return parse(readFile(path), { prettyErrors: true });
-  } catch (error) {
-    const reason = error instanceof Error ? error.message.split("\n")[0] : String(error);
-    const message = `cannot be read as YAML or JSON: ${reason}`;
-    throw new ConfigError("unreadable-file", path, message, error);
-  }
 }
 
 function knownKey(path: string, key: string): SettingKey {
@@ -45,5 +70,6 @@ function knownKey(path: string, key: string): SettingKey {
 
 function textOf(target: string, value: unknown): string {
   if (["string", "number", "boolean"].includes(typeof value)) return `${value}`;
-  throw new ConfigError("invalid-value", target, "is neither text nor a number nor true or false");
+  const message = "is neither text nor a number nor true or false";
+  throw new ConfigError("invalid-value", target, message);
 }

@@ -1,4 +1,5 @@
-import { isIP, isIPv6 } from "node:net";
+import { isIP, isIPv4, isIPv6 } from "node:net";
+import { canonicalAddress, familyOf } from "../model/ip.ts";
 
 /**
  * Parsers of setting values. Each takes the text that a person wrote and throws an `Error` whose
@@ -34,6 +35,10 @@ export function parseBindAddress(text: string): BindAddress | undefined {
   }
   return { host: six ?? host, port: Number(port) };
 }
+
+/** As `parseBindAddress`; an IPv4 address alone means this port of it. */
+export const parseBindAddressOn = (port: number) => (text: string) =>
+  parseBindAddress(isIPv4(text) ? `${text}:${port}` : text);
 
 export function formatBindAddress({ host, port }: BindAddress): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
@@ -88,6 +93,18 @@ export function parseNodeName(text: string): string {
     throw wrong(text, 'use the name of the Node: lower-case letters, digits, "-" and "."');
   }
   return text;
+}
+
+/** Addresses of a node, one of each family at most, in canonical text; "" means none. */
+export function parseNodeIp(text: string): readonly string[] {
+  if (text === "") return [];
+  const addresses = text.split(",").map((part) => canonicalAddress(part.trim()));
+  const known = addresses.filter((address) => address !== undefined);
+  const families = new Set(known.map(familyOf));
+  if (known.length < addresses.length || families.size < addresses.length) {
+    throw wrong(text, "use an IP address, or one of each family with a comma between");
+  }
+  return known;
 }
 
 /** That a value cannot be taken, and what could be. */

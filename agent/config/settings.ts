@@ -1,9 +1,11 @@
 import { hostname } from "node:os";
+import { MAGLEV_TABLE_SIZES } from "../compile/spread.ts";
 import {
   oneOf,
   parseAbsolutePath,
-  parseBindAddress,
+  parseBindAddressOn,
   parseEntries,
+  parseNodeIp,
   parseNodeName,
   parsePath,
   parseServer,
@@ -30,7 +32,22 @@ export interface Setting<Value> {
   readonly fallback: () => string | undefined;
   /** What the help text says of the default, where the value itself would mislead. */
   readonly fallbackHelp?: string;
+  /** What a file may say, in JSON Schema; text where there is none. */
+  readonly schema?: ValueSchema;
 }
+
+/** The values of a setting, as an editor knows them. */
+export type ValueSchema =
+  | { readonly type: "string"; readonly pattern?: string }
+  | { readonly type: "boolean" }
+  | { readonly type: "integer"; readonly minimum: number; readonly maximum: number }
+  | { readonly enum: readonly (string | number)[] };
+
+const words = <const Word extends string>(...known: readonly Word[]) => ({
+  placeholder: known.join("|"),
+  parse: oneOf(...known),
+  schema: { enum: known },
+});
 
 const setting = <Value>(it: Setting<Value>): Setting<Value> => it;
 
@@ -40,6 +57,7 @@ const entries = (fallback: number, help: string) => ({
   help,
   parse: parseEntries,
   fallback: () => `${fallback}`,
+  schema: { type: "integer", minimum: 1, maximum: 2 ** 24 } as const,
 });
 
 /** How long a flow is kept after its last packet; undefined: as the node's sysctl or kernel says. */
@@ -50,6 +68,7 @@ const timeout = (help: string, sysctl: string, fallback: string) =>
     parse: parseDuration,
     fallback: () => undefined,
     fallbackHelp: `net.netfilter.nf_conntrack_${sysctl}, else ${fallback}`,
+    schema: { type: "string", pattern: "^(\\d+[smhd])+$" },
   });
 
 /** Every setting of the agent, in the order of the help text. */
@@ -59,6 +78,7 @@ export const settings = {
     help: "where Services and EndpointSlices come from",
     parse: parseSource,
     fallback: () => "kubernetes",
+    schema: { type: "string", pattern: "^(kubernetes|directory:.+)$" },
   }),
   nodeName: setting({
     placeholder: "NAME",
@@ -66,6 +86,13 @@ export const settings = {
     parse: parseNodeName,
     fallback: () => hostname().toLowerCase(),
     fallbackHelp: "the host name in lower case",
+  }),
+  nodeIp: setting<readonly string[]>({
+    placeholder: "IP[,IP]",
+    help: "the Node's own address, or one of each family, in place of what its object says",
+    parse: parseNodeIp,
+    fallback: () => "",
+    fallbackHelp: "none, as the Node object says",
   }),
   kubeconfig: setting<string | undefined>({
     placeholder: "FILE",
@@ -102,13 +129,13 @@ export const settings = {
   healthzBindAddress: setting({
     placeholder: "ADDRESS:PORT",
     help: 'address of /healthz and /livez; "off" for none',
-    parse: parseBindAddress,
+    parse: parseBindAddressOn(10256),
     fallback: () => "0.0.0.0:10256",
   }),
   metricsBindAddress: setting({
     placeholder: "ADDRESS:PORT",
     help: 'address of /metrics; "off" for none',
-    parse: parseBindAddress,
+    parse: parseBindAddressOn(10249),
     fallback: () => "127.0.0.1:10249",
   }),
   devices: setting({
@@ -136,6 +163,7 @@ export const settings = {
     help: "whether ClusterIPs answer to what arrives from outside the node",
     parse: parseBoolean,
     fallback: () => "false",
+    schema: { type: "boolean" },
   }),
   snatPortRange: setting({
     placeholder: "auto|FIRST-LAST",
@@ -145,9 +173,8 @@ export const settings = {
     fallbackHelp: "auto, the largest range outside of NodePorts and net.ipv4.ip_local_port_range",
   }),
   fastPath: setting({
-    placeholder: "auto|on|off",
+    ...words("auto", "on", "off"),
     help: "whether packets may skip the network stack; auto: where no netfilter rule would miss them",
-    parse: oneOf("auto", "on", "off"),
     fallback: () => "auto",
   }),
   maglevTableSize: setting({
@@ -155,6 +182,7 @@ export const settings = {
     help: "slots for each Service that is spread by a hash: a prime, the same on every node",
     parse: parseMaglevTableSize,
     fallback: () => "16381",
+    schema: { enum: MAGLEV_TABLE_SIZES },
   }),
   tcpOpeningTimeout: timeout(
     "how long a TCP flow without an answer is kept after its last packet",
@@ -175,15 +203,13 @@ export const settings = {
   udpTimeout: timeout("the same of a UDP flow without an answer", "udp_timeout", "30s"),
   udpStreamTimeout: timeout("the same of an answered UDP flow", "udp_timeout_stream", "2m"),
   logLevel: setting({
-    placeholder: "error|warn|info|debug",
+    ...words("error", "warn", "info", "debug"),
     help: "least severe level to log",
-    parse: oneOf("error", "warn", "info", "debug"),
     fallback: () => "info",
   }),
   logFormat: setting({
-    placeholder: "auto|text|json",
+    ...words("auto", "text", "json"),
     help: "auto: text on a terminal, JSON otherwise",
-    parse: oneOf("auto", "text", "json"),
     fallback: () => "auto",
   }),
   maxServices: setting(entries(16_384, "Service ports that the maps can hold, per IP family one")),

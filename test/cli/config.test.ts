@@ -32,6 +32,7 @@ describe("resolveConfig", () => {
     expect(nodeName).toMatch(/^[a-z0-9.-]+$/);
     expect(rest).toEqual({
       source: { kind: "kubernetes" },
+      nodeIp: [],
       kubeconfig: undefined,
       server: undefined,
       cgroupPath: undefined,
@@ -113,12 +114,12 @@ describe("resolveConfig", () => {
     expect(settingKeys.slice(0, 8).map((key) => [flagOf(key), variableOf(key)])).toEqual([
       ["--source", "SLUICE_SOURCE"],
       ["--node-name", "SLUICE_NODE_NAME"],
+      ["--node-ip", "SLUICE_NODE_IP"],
       ["--kubeconfig", "SLUICE_KUBECONFIG"],
       ["--server", "SLUICE_SERVER"],
       ["--cgroup-path", "SLUICE_CGROUP_PATH"],
       ["--pin-path", "SLUICE_PIN_PATH"],
       ["--socket-path", "SLUICE_SOCKET_PATH"],
-      ["--healthz-bind-address", "SLUICE_HEALTHZ_BIND_ADDRESS"],
     ]);
   });
 
@@ -179,6 +180,10 @@ describe("resolveConfig", () => {
     [
       { flags: { maglevTableSize: "16384" } },
       '--maglev-table-size: "16384" is not valid; use one of 251, 509, 1021, 2039, 4093, 8191, 16381, 32749, 65521, 131071',
+    ],
+    [
+      { flags: { nodeIp: "10.0.0.1,10.0.0.2" } },
+      '--node-ip: "10.0.0.1,10.0.0.2" is not valid; use an IP address, or one of each family with a comma between',
     ],
     [
       { flags: { config: "/c.yaml" }, file: "node-name: a" },

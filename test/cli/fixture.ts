@@ -39,6 +39,7 @@ export async function run(command: string, given: Partial<CliEnv> = {}): Promise
     readFile: () => {
       throw new Error("ENOENT: no such file");
     },
+    writeFile: (path, text) => calls.push(`write ${path}\n${text}`),
     fetchDebug: up,
     readPinned: async (path) => {
       calls.push(`read pins ${path}`);

@@ -1,0 +1,28 @@
+import { ConfigError } from "../error.ts";
+import { type Field, fields } from "./fields.ts";
+
+/** A field that is set, and where: a path in a file, or a flag. */
+export interface Given {
+  readonly value: unknown;
+  readonly target: string;
+}
+
+/** The fields that are set, by their paths. */
+export type Values = ReadonlyMap<string, Given>;
+
+/** What kube-proxy takes for unset (KP-51). */
+export function isUnset({ type, isPointer }: Field, value: unknown): boolean {
+  return value === null || (isPointer !== true && type.isZero(value));
+}
+
+export const invalid = (target: string, value: unknown, instead: string): ConfigError =>
+  new ConfigError("invalid-value", target, `${JSON.stringify(value)} is not valid; use ${instead}`);
+
+/** What is wrong with values that are each of the right type. */
+export function checkValues(values: Values): ConfigError[] {
+  const other = (path: string) => values.get(path)?.value;
+  return [...values].flatMap(([path, { value, target }]) => {
+    const problems = fields[path]?.check?.(value, other) ?? [];
+    return problems.map(({ part, value, instead }) => invalid(`${target}${part}`, value, instead));
+  });
+}
