@@ -1,7 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { attempt, type Target } from "../harness/load.ts";
 import type { TestNode } from "../harness/node.ts";
-import { exposed, NorthSouth, shapes } from "./north_south.ts";
+import {
+  addressesOf,
+  exposed,
+  type Family,
+  families,
+  NorthSouth,
+  protocols,
+  shapes,
+} from "./north_south.ts";
 
 /** A node by its letter, and how its pods see a client whose address is replaced. */
 const places = [
@@ -10,18 +18,13 @@ const places = [
   { node: "c", is: "behind VXLAN", seen: { ip4: "10.244.1.0", ip6: "fd00:10:244:1::" } },
 ] as const;
 
-const families = ["ip4", "ip6"] as const;
-const protocols = ["tcp", "udp"] as const;
-
 /** Every way from outside to Service `n` by way of a node. */
-const waysTo = (n: number, node: TestNode, family: "ip4" | "ip6"): readonly Target[] => {
-  const vips =
-    family === "ip4"
-      ? [`203.0.113.${n}`, `198.51.100.${n}`]
-      : [`2001:db8:113::${n}`, `2001:db8:51::${n}`];
+const waysTo = (n: number, node: TestNode, family: Family): readonly Target[] => {
+  const { balancer, external } = addressesOf(n, family);
   return protocols.flatMap((protocol) => [
     { protocol, address: node[family], port: 30_000 + n },
-    ...vips.map((address) => ({ protocol, address, port: 80 })),
+    { protocol, address: balancer, port: 80 },
+    { protocol, address: external, port: 80 },
   ]);
 };
 

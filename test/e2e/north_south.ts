@@ -123,30 +123,40 @@ export class NorthSouth implements AsyncDisposable {
 /** Where every pod listens, unless a test says otherwise. */
 export const serverPorts = { tcp: [8080], udp: [8080] } as const;
 
-/** What `exposed` takes its external addresses from. */
+/** What `addressesOf` takes those from that are led to a node. */
 const vipRanges = ["203.0.113.0/24", "198.51.100.0/24", "2001:db8:113::/64", "2001:db8:51::/64"];
+
+export const families = ["ip4", "ip6"] as const;
+export type Family = (typeof families)[number];
+export const protocols = ["tcp", "udp"] as const;
+
+/** The addresses at which Service number `n` answers at port 80. */
+export const addressesOf = (n: number, family: Family) =>
+  family === "ip4"
+    ? { cluster: `10.96.0.${n}`, balancer: `203.0.113.${n}`, external: `198.51.100.${n}` }
+    : { cluster: `fd00:96::${n}`, balancer: `2001:db8:113::${n}`, external: `2001:db8:51::${n}` };
 
 type Exposed = Pick<ServiceSpec, "endpoints"> & Partial<ServiceSpec>;
 
-/**
- * Service number `n` in both families and protocols at every kind of address: port 80 of
- * 10.96.0.n, of the balancer's 203.0.113.n and of the external 198.51.100.n, and NodePort 30000 + n.
- */
-export const exposed = (name: string, n: number, spec: Exposed): ServiceSpec => ({
-  name,
-  ip4: `10.96.0.${n}`,
-  ip6: `fd00:96::${n}`,
-  loadBalancerIPs: [`203.0.113.${n}`, `2001:db8:113::${n}`],
-  externalIPs: [`198.51.100.${n}`, `2001:db8:51::${n}`],
-  ports: (["TCP", "UDP"] as const).map((protocol) => ({
-    name: protocol.toLowerCase(),
-    protocol,
-    port: 80,
-    targetPort: 8080,
-    nodePort: 30_000 + n,
-  })),
-  ...spec,
-});
+/** Service number `n` in both families and protocols at `addressesOf(n)`, and NodePort 30000 + n. */
+export const exposed = (name: string, n: number, spec: Exposed): ServiceSpec => {
+  const [v4, v6] = [addressesOf(n, "ip4"), addressesOf(n, "ip6")];
+  return {
+    name,
+    ip4: v4.cluster,
+    ip6: v6.cluster,
+    loadBalancerIPs: [v4.balancer, v6.balancer],
+    externalIPs: [v4.external, v6.external],
+    ports: protocols.map((protocol) => ({
+      name: protocol,
+      protocol: protocol === "tcp" ? "TCP" : "UDP",
+      port: 80,
+      targetPort: 8080,
+      nodePort: 30_000 + n,
+    })),
+    ...spec,
+  };
+};
 
 const manifestOf = ({ name, ip4, ip6 }: TestNode): string => {
   const addresses = [ip4, ip6].map((address) => ({ type: "InternalIP", address }));

@@ -5,9 +5,8 @@ import { attempt } from "../harness/load.ts";
 import { forgetPaths, pathMtu } from "../harness/netns.ts";
 import type { TestPod } from "../harness/pod.ts";
 import { authorityOf, download, serveHttp, upload } from "../harness/transfer.ts";
-import { exposed, NorthSouth, shapes } from "./north_south.ts";
+import { addressesOf, exposed, type Family, families, NorthSouth, shapes } from "./north_south.ts";
 
-const families = ["ip4", "ip6"] as const;
 const nodeNames = ["a", "b", "c", "d"] as const;
 
 const narrowPaths = [
@@ -42,10 +41,8 @@ describe.each(shapes)("a hop of 1,280 bytes, $shape", (options) => {
   });
   afterAll(() => stage?.[Symbol.asyncDispose]());
 
-  const vip = (node: string, family: "ip4" | "ip6") => {
-    const n = 1 + nodeNames.indexOf(node as (typeof nodeNames)[number]);
-    return family === "ip4" ? `203.0.113.${n}` : `2001:db8:113::${n}`;
-  };
+  const vip = (node: (typeof nodeNames)[number], family: Family): string =>
+    addressesOf(1 + nodeNames.indexOf(node), family).balancer;
 
   /** What one end learns it tells the other, which then has nothing left to learn. */
   const forget = async (client: TestClient, pod: TestPod) => {

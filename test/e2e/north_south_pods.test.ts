@@ -3,10 +3,16 @@ import { bytes, sha256 } from "../harness/bytes.ts";
 import { attempt, type LoadOptions } from "../harness/load.ts";
 import type { TestPod } from "../harness/pod.ts";
 import { authorityOf, download, serveHttp, upload } from "../harness/transfer.ts";
-import { exposed, NorthSouth, shapes } from "./north_south.ts";
+import {
+  addressesOf,
+  exposed,
+  type Family,
+  families,
+  NorthSouth,
+  protocols,
+  shapes,
+} from "./north_south.ts";
 
-const families = ["ip4", "ip6"] as const;
-const protocols = ["tcp", "udp"] as const;
 const nodeNames = ["a", "b", "c"] as const;
 
 describe.each(shapes)("a pod out of reach of the socket hooks, $shape", (options) => {
@@ -19,18 +25,10 @@ describe.each(shapes)("a pod out of reach of the socket hooks, $shape", (options
   });
   afterAll(() => stage?.[Symbol.asyncDispose]());
 
-  type Family = (typeof families)[number];
-
-  const clusterIp = (n: number, family: Family) => ({
-    address: family === "ip4" ? `10.96.0.${n}` : `fd00:96::${n}`,
-    port: 80,
-  });
-  const everyAddress = (n: number, family: Family) => [
-    clusterIp(n, family),
-    { address: family === "ip4" ? `203.0.113.${n}` : `2001:db8:113::${n}`, port: 80 },
-    { address: family === "ip4" ? `198.51.100.${n}` : `2001:db8:51::${n}`, port: 80 },
+  /** Every address of Service number `n`, and its NodePort. */
+  const placesOf = (n: number, family: Family) => [
+    ...Object.values(addressesOf(n, family)).map((address) => ({ address, port: 80 })),
     { address: stage.nodes.a[family], port: 30_000 + n },
-    { address: stage.nodes.b[family], port: 30_000 + n },
   ];
 
   /** Backend and client as the backend saw it, or the errno, of each protocol at each address. */
@@ -54,8 +52,7 @@ describe.each(shapes)("a pod out of reach of the socket hooks, $shape", (options
       const n = 1 + index;
       await stage.publish(exposed(node, n, { endpoints: [{ pod, nodeName: node }] }));
       for (const family of families) {
-        // The node b has no agent: a NodePort there is served on the way out of this node.
-        const places = everyAddress(n, family).slice(0, 4);
+        const places = placesOf(n, family);
         expect(await ask(client, places)).toEqual(repeated(8, `web-${node} saw ${client[family]}`));
       }
     });
@@ -66,7 +63,7 @@ describe.each(shapes)("a pod out of reach of the socket hooks, $shape", (options
     const endpoints = [{ pod, nodeName: "b" }];
     await stage.publish(exposed("elsewhere", 4, { endpoints, externalTrafficPolicy: "Local" }));
     for (const family of families) {
-      const places = everyAddress(4, family).slice(0, 4);
+      const places = placesOf(4, family);
       expect(await ask(client, places)).toEqual(repeated(8, `elsewhere saw ${client[family]}`));
     }
   });
@@ -76,7 +73,7 @@ describe.each(shapes)("a pod out of reach of the socket hooks, $shape", (options
     await own.serve({ tcp: [8080], udp: [8080] });
     await stage.publish(exposed("own", 5, { endpoints: [{ pod: own, nodeName: "a" }] }));
     for (const family of families) {
-      const outcomes = await ask(own, everyAddress(5, family).slice(0, 4));
+      const outcomes = await ask(own, placesOf(5, family));
       expect(outcomes.map((each) => each.split(" ")[0])).toEqual(repeated(8, "own"));
     }
   });
@@ -84,11 +81,12 @@ describe.each(shapes)("a pod out of reach of the socket hooks, $shape", (options
   it("is refused where nothing serves: no endpoint, no such port (KP-14, KP-31)", async () => {
     await stage.publish(exposed("empty", 6, { endpoints: [] }));
     for (const family of families) {
-      const empty = everyAddress(6, family).slice(0, 4);
+      const empty = placesOf(6, family);
       expect(await ask(client, empty)).toEqual(repeated(8, "ECONNREFUSED"));
-      const unserved = everyAddress(6, family)
-        .slice(0, 3)
-        .map(({ address }) => ({ address, port: 81 }));
+      const unserved = Object.values(addressesOf(6, family)).map((address) => ({
+        address,
+        port: 81,
+      }));
       expect(await ask(client, unserved)).toEqual(repeated(6, "ECONNREFUSED"));
     }
   });
@@ -99,7 +97,7 @@ describe.each(shapes)("a pod out of reach of the socket hooks, $shape", (options
     const sourceRanges = ["192.168.0.0/16", "fd00:192:168::/48"];
     await stage.publish(exposed("ranged", 7, { endpoints, sourceRanges }));
     for (const family of families) {
-      const [, balancer, external] = everyAddress(7, family);
+      const [, balancer, external] = placesOf(7, family);
       expect(await ask(client, [balancer!], { timeoutMs: 300 })).toEqual(repeated(2, "ETIMEDOUT"));
       expect(await ask(client, [external!])).toEqual(repeated(2, `ranged saw ${client[family]}`));
     }
@@ -112,7 +110,7 @@ describe.each(shapes)("a pod out of reach of the socket hooks, $shape", (options
     await serveHttp(pod, 8080);
     await stage.publish(exposed("large", 8, { endpoints: [{ pod, nodeName: "c" }] }));
     for (const family of families) {
-      const authority = authorityOf(clusterIp(8, family).address, 80);
+      const authority = authorityOf(addressesOf(8, family).cluster, 80);
       expect(await upload(client, authority, length)).toBe(expected);
       expect(await download(client, authority, length)).toBe(expected);
     }

@@ -6,11 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ownPrefix } from "../harness/leftovers.ts";
 import { type Load, startLoad } from "../harness/load.ts";
 import { until } from "../harness/until.ts";
-import { exposed, NorthSouth } from "./north_south.ts";
+import { exposed, families, NorthSouth, protocols } from "./north_south.ts";
 import { rebuildAgent } from "./rebuilt_agent.ts";
-
-const families = ["ip4", "ip6"] as const;
-const protocols = ["tcp", "udp"] as const;
 
 describe("an agent that goes, while traffic from outside is under way", () => {
   let stage: NorthSouth;

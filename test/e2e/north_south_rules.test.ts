@@ -6,10 +6,14 @@ import type { TestPod } from "../harness/pod.ts";
 import { serve } from "../harness/serve.ts";
 import { until } from "../harness/until.ts";
 import { startKeptLoad } from "./kept_load.ts";
-import { exposed, NorthSouth, serverPorts } from "./north_south.ts";
-
-const families = ["ip4", "ip6"] as const;
-const protocols = ["tcp", "udp"] as const;
+import {
+  addressesOf,
+  exposed,
+  families,
+  NorthSouth,
+  protocols,
+  serverPorts,
+} from "./north_south.ts";
 
 const outcomeOf = (each: Attempt): string => (each.ok ? each.backend : each.errno);
 
@@ -30,9 +34,10 @@ describe("what comes from outside", () => {
 
   const nodePort = (n: number) =>
     families.map((family) => stage.nodes.a[family]).map(at(30_000 + n));
-  const vip = (n: number) => [`203.0.113.${n}`, `2001:db8:113::${n}`].map(at(80));
-  const externalIp = (n: number) => [`198.51.100.${n}`, `2001:db8:51::${n}`].map(at(80));
-  const clusterIp = (n: number) => [`10.96.0.${n}`, `fd00:96::${n}`].map(at(80));
+  const vip = (n: number) => families.map((each) => addressesOf(n, each).balancer).map(at(80));
+  const externalIp = (n: number) =>
+    families.map((each) => addressesOf(n, each).external).map(at(80));
+  const clusterIp = (n: number) => families.map((each) => addressesOf(n, each).cluster).map(at(80));
 
   const at = (port: number) => (address: string) => ({ address, port });
 

@@ -3,7 +3,7 @@ import { attempt } from "../harness/load.ts";
 import type { TestPod } from "../harness/pod.ts";
 import { until } from "../harness/until.ts";
 import { type KeptLoad, startKeptLoad } from "./kept_load.ts";
-import { exposed, NorthSouth } from "./north_south.ts";
+import { exposed, type Family, NorthSouth } from "./north_south.ts";
 
 const families = [
   { family: "ip4", iptables: "iptables" },
@@ -33,7 +33,7 @@ describe("connections that another proxy has translated", () => {
   });
   afterAll(() => stage?.[Symbol.asyncDispose]());
 
-  const nodePort = (family: "ip4" | "ip6") => ({
+  const nodePort = (family: Family) => ({
     protocol: "tcp" as const,
     address: stage.nodes.a[family],
     port,

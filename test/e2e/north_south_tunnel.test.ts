@@ -6,10 +6,15 @@ import type { TestNode } from "../harness/node.ts";
 import type { TestPod } from "../harness/pod.ts";
 import { authorityOf, download, serveHttp, upload } from "../harness/transfer.ts";
 import { joinByTunnel, tunnelEnd } from "../harness/tunnel.ts";
-import { exposed, NorthSouth, shapes } from "./north_south.ts";
-
-const families = ["ip4", "ip6"] as const;
-const protocols = ["tcp", "udp"] as const;
+import {
+  addressesOf,
+  exposed,
+  type Family,
+  families,
+  NorthSouth,
+  protocols,
+  shapes,
+} from "./north_south.ts";
 
 describe.each(shapes)("a tunnel without link-layer headers, $shape", (options) => {
   const length = 4 * 1024 * 1024;
@@ -36,8 +41,7 @@ describe.each(shapes)("a tunnel without link-layer headers, $shape", (options) =
   });
   afterAll(() => stage?.[Symbol.asyncDispose]());
 
-  const vip = (n: number, family: "ip4" | "ip6") =>
-    family === "ip4" ? `203.0.113.${n}` : `2001:db8:113::${n}`;
+  const vip = (n: number, family: Family): string => addressesOf(n, family).balancer;
 
   it("leads to pods behind it, which see the address of its device (KP-21)", async () => {
     for (const family of families) {
@@ -67,7 +71,7 @@ describe.each(shapes)("a tunnel without link-layer headers, $shape", (options) =
   it("leads pods that bypass the socket to pods behind it, with their own address (PF-43)", async () => {
     const client = await stage.nodes.a.makePod("client", { sandboxed: true });
     for (const family of families) {
-      const address = family === "ip4" ? "10.96.0.1" : "fd00:96::1";
+      const address = addressesOf(1, family).cluster;
       const to = { protocol: "udp", address, port: 80 } as const;
       expect(await attempt(client, to)).toMatchObject([
         { ok: true, backend: "far", client: client[family] },

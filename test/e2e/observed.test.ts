@@ -123,7 +123,7 @@ describe("what a running agent tells", () => {
   it("shows a Service by the command, from the agent and from the pins alone", async () => {
     const shown = await agent.run("service", "get", "default/shop");
     expect(shown.code).toBe(0);
-    expect(shown.stdout).toContain(`Frontends:  ${address}:80`);
+    expect(shown.stdout).toContain(`Frontends:  ClusterIP ${address}:80`);
     expect(shown.stdout).toMatch(/10\.244\.1\.\d+:8080 +cluster +ready +this/);
     await agent.kill();
     const alone = await agent.run("service", "get", "default/shop");
