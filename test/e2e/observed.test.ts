@@ -124,7 +124,7 @@ describe("what a running agent tells", () => {
     const shown = await agent.run("service", "get", "default/shop");
     expect(shown.code).toBe(0);
     expect(shown.stdout).toContain(`Frontends:  ClusterIP ${address}:80`);
-    expect(shown.stdout).toMatch(/10\.244\.1\.\d+:8080 +cluster +ready +this/);
+    expect(shown.stdout).toMatch(/10\.244\.1\.\d+:8080 +cluster [\d.]+% +ready +this/);
     await agent.kill();
     const alone = await agent.run("service", "get", "default/shop");
     expect(alone.code).toBe(0);
