@@ -1,10 +1,9 @@
 import type { AgentConfig } from "./config/settings.ts";
 import type { Log } from "./log.ts";
-import type { IpFamily } from "./model/address.ts";
-import type { EndpointSlice } from "./model/endpoint.ts";
 import type { SourceEvent } from "./model/event.ts";
 import type { LoopReport, LoopStatus } from "./reconcile/loop.ts";
 import type { Writes } from "./reconcile/writes.ts";
+import { Backlog } from "./serve/backlog.ts";
 import type { AgentView } from "./serve/dump.ts";
 import { livez, type NodeState } from "./serve/health.ts";
 import { HealthCheckServers } from "./serve/health_check_servers.ts";
@@ -13,6 +12,7 @@ import { HealthTracker } from "./serve/health_tracker.ts";
 import type { Listener } from "./serve/listener.ts";
 import { createMetrics, type Metrics } from "./serve/metrics.ts";
 import { serveMetrics } from "./serve/metrics_server.ts";
+import { type EndpointChange, ProgrammingTimes } from "./serve/programming_times.ts";
 import type { Parts } from "./view.ts";
 
 export interface Observers {
@@ -32,8 +32,7 @@ export function observe(parts: Parts, view: AgentView, log: Log): Observers {
   const tracker = new HealthTracker();
   const told = new TellOnce(log);
   const programmed = new ProgrammingTimes(parts.startedAt.getTime());
-  let waitingSince: number | undefined;
-  let isQueued = false;
+  const backlog = new Backlog();
   const servers = serversOf(config, metrics, tracker, log);
   const checks = healthChecksOf(tracker, log);
   nodeWatch.followNodePorts((addresses) => checks.moveTo(addresses));
@@ -47,13 +46,17 @@ export function observe(parts: Parts, view: AgentView, log: Log): Observers {
     }
     if (report.retiredUdp) hunt?.start();
     if (report.caughtUp) {
+      const { scope, seconds } = backlog.publish();
       for (const family of families) {
         tracker.published(family, now);
-        metrics.record.synced(family, (now - (waitingSince ?? now)) / 1000, now);
+        metrics.record.current(family, now);
+        if (seconds !== undefined) metrics.record.synced(family, scope, seconds);
       }
-      waitingSince = undefined;
-      isQueued = false;
-      programmed.flush((family, since) => metrics.record.programmed(family, (now - since) / 1000));
+      const { failures } = loop.status();
+      for (const change of programmed.take()) {
+        if (failures.some(({ key }) => concerns(key, change))) continue;
+        metrics.record.programmed(change.family, (now - change.changedAt) / 1000);
+      }
       metrics.record.caughtUp();
     }
     told.report(report, () => loop.status(), parts.reconciler.writes);
@@ -61,24 +64,22 @@ export function observe(parts: Parts, view: AgentView, log: Log): Observers {
 
   return {
     arrived(events) {
-      const now = Date.now();
       const changed = { service: 0, endpoint: 0 };
       for (const event of events) {
         const { kind } = event;
         if (kind === "service" || kind === "service-deleted") changed.service++;
         if (kind === "slice" || kind === "slice-deleted") changed.endpoint++;
-        if (kind === "slice") programmed.add(event.slice);
+        programmed.add(event);
       }
       if (changed.service + changed.endpoint === 0) return;
       metrics.record.changed("service", changed.service);
       metrics.record.changed("endpoint", changed.endpoint);
-      waitingSince ??= now;
+      backlog.arrived();
     },
     handled() {
       tracker.node(nodeState(parts));
       // Until everything was listed it is the source that has to be waited for, not the loop.
-      if (isQueued || waitingSince === undefined || !loop.store.ready) return;
-      isQueued = true;
+      if (!loop.store.ready || !backlog.queue()) return;
       const now = Date.now();
       for (const family of families) {
         tracker.queued(family, now);
@@ -91,26 +92,9 @@ export function observe(parts: Parts, view: AgentView, log: Log): Observers {
   };
 }
 
-/** Changes of endpoints that were made since the start and are not programmed yet (KP-60). */
-class ProgrammingTimes {
-  readonly #startedAt: number;
-  #waiting: { readonly family: IpFamily; readonly since: number }[] = [];
-
-  constructor(startedAt: number) {
-    this.#startedAt = startedAt;
-  }
-
-  add({ family, changedAt }: EndpointSlice): void {
-    if (changedAt !== undefined && changedAt >= this.#startedAt) {
-      this.#waiting.push({ family, since: changedAt });
-    }
-  }
-
-  flush(tell: (family: IpFamily, since: number) => void): void {
-    for (const { family, since } of this.#waiting) tell(family, since);
-    this.#waiting = [];
-  }
-}
+/** Whether a failure, by its Service port's key, is that of the Service whose endpoints changed. */
+const concerns = (key: string, { service, family }: EndpointChange): boolean =>
+  key.startsWith(`${service}:`) && key.endsWith(`/${family}`);
 
 /** A folder need not say anything of the node: then nothing speaks against it. */
 function nodeState({ source, loop: { store } }: Parts): NodeState {

@@ -1,5 +1,6 @@
 import { kernelVersion } from "libbpf-ts";
 import { version } from "./assets.ts";
+import type { LocalGap } from "./compile/local_gap.ts";
 import type { AgentConfig } from "./config/settings.ts";
 import type { Datapath } from "./datapath/open.ts";
 import { readPacketCounts } from "./datapath/packet_counts.ts";
@@ -10,7 +11,13 @@ import type { LatencyWindow } from "./latency.ts";
 import type { NodeWatch } from "./node_watch.ts";
 import type { Loop } from "./reconcile/loop.ts";
 import type { Reconciler } from "./reconcile/reconciler.ts";
-import { type AgentStatus, type AgentView, dumpSource, type SyncStatus } from "./serve/dump.ts";
+import {
+  type AgentStatus,
+  type AgentView,
+  dumpSource,
+  type LocalGapDump,
+  type SyncStatus,
+} from "./serve/dump.ts";
 import type { Source } from "./sources/source.ts";
 
 /** The parts of a running agent. */
@@ -50,7 +57,7 @@ function statusOf(parts: Parts): AgentStatus {
     startedAt: startedAt.toISOString(),
     uptimeSeconds: Math.round((Date.now() - startedAt.getTime()) / 1000),
     kernelRelease: kernelVersion().release,
-    source: dumpSource(sourceStatus),
+    source: dumpSource(sourceStatus, Date.now()),
     datapath: datapathStatus(parts),
     sync: syncStatus(parts),
     failures: failures.map(({ key, message, since, retries }) => ({
@@ -102,6 +109,16 @@ function syncStatus({ loop, reconciler, latency, hunt }: Parts): SyncStatus {
     publishLatency: latency.read(),
     pendingRetries: failures.length,
     writes,
+    noLocalEndpoints: countGaps(loop.localGaps),
     staleSocketsDestroyed: hunt?.destroyed ?? 0,
   };
+}
+
+function countGaps(gaps: readonly LocalGap[]): readonly LocalGapDump[] {
+  return (["internal", "external"] as const).flatMap((policy) =>
+    (["IPv4", "IPv6"] as const).map((family) => {
+      const alike = gaps.filter((gap) => gap.policy === policy && gap.family === family);
+      return { policy, family, count: alike.length };
+    }),
+  );
 }

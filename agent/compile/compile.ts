@@ -5,6 +5,7 @@ import { clusterIPs, serviceAddresses } from "./address.ts";
 import { frontendsOf } from "./frontend.ts";
 import { healthCheckOf } from "./health_check.ts";
 import { type JoinedEndpoint, joinEndpoints } from "./join.ts";
+import { type LocalGap, localGaps } from "./local_gap.ts";
 import { endpointPolicy } from "./policy.ts";
 import { usablePorts } from "./port.ts";
 import { type CompileProblem, ProblemList } from "./problem.ts";
@@ -22,10 +23,17 @@ export interface CompileResult {
   /** One for each family and port (KP-33); no two have the same `portKey`, nor a frontend in common. */
   readonly services: readonly DesiredService[];
   readonly healthCheck: DesiredHealthCheck | undefined;
+  /** Service ports that a Local policy leaves without an endpoint; one for each policy and family. */
+  readonly localGaps: readonly LocalGap[];
   readonly problems: readonly CompileProblem[];
 }
 
-const NOTHING: CompileResult = { services: [], healthCheck: undefined, problems: [] };
+const NOTHING: CompileResult = {
+  services: [],
+  healthCheck: undefined,
+  localGaps: [],
+  problems: [],
+};
 
 /**
  * What the kernel should hold for one Service, by KP-02, KP-03, KP-10 to KP-13 and KP-20 to KP-25,
@@ -43,6 +51,7 @@ export function compileService(
   const ports = usablePorts(service, problems.report);
   const services: DesiredService[] = [];
   const endpoints: (readonly JoinedEndpoint[])[] = [];
+  const gaps: LocalGap[] = [];
   for (const [family, clusterIP] of clusterIPs(service, settings.families, problems.report)) {
     const addresses = serviceAddresses(service, family, clusterIP, problems.report);
     const ranges = sourceRanges(service, family, problems.report);
@@ -53,7 +62,7 @@ export function compileService(
       const policy = endpointPolicy(service, frontends);
       const joined = joinEndpoints(slices, service, port, family, problems.report);
       endpoints.push(joined);
-      services.push({
+      const desired: DesiredService = {
         id: { namespace, name, portName, protocol, family },
         port: port.port,
         frontends,
@@ -63,9 +72,11 @@ export function compileService(
         externalLocal: policy.externalLocal,
         algorithm,
         sourceRanges: ranges,
-      });
+      };
+      services.push(desired);
+      gaps.push(...localGaps(desired, joined));
     }
   }
   const healthCheck = healthCheckOf(service, endpoints, node);
-  return { services, healthCheck, problems: problems.list() };
+  return { services, healthCheck, localGaps: gaps, problems: problems.list() };
 }

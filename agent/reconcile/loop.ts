@@ -1,5 +1,6 @@
 import { type CompileSettings, compileService } from "../compile/compile.ts";
 import { portKey } from "../compile/key.ts";
+import type { LocalGap } from "../compile/local_gap.ts";
 import type { CompileProblem } from "../compile/problem.ts";
 import type { DesiredHealthCheck, DesiredService } from "../compile/records.ts";
 import type { SourceEvent } from "../model/event.ts";
@@ -67,6 +68,7 @@ export class Loop {
   readonly #backoff: Backoff;
   readonly #problems = new Noted(sameProblems);
   readonly #healthChecks = new Noted(sameCheck);
+  readonly #localGaps = new Map<string, readonly LocalGap[]>();
   readonly #listeners = new Set<(report: LoopReport) => void>();
   /** Port keys seen in the first sync; undefined: it is over. */
   #wanted: Set<string> | undefined = new Set();
@@ -109,6 +111,11 @@ export class Loop {
   /** What each healthCheckNodePort should answer, of all Services that have been compiled (KP-40). */
   get healthChecks(): readonly DesiredHealthCheck[] {
     return this.#healthChecks.values();
+  }
+
+  /** Service ports that a Local policy leaves without an endpoint on this node (KP-14, KP-60). */
+  get localGaps(): readonly LocalGap[] {
+    return [...this.#localGaps.values()].flat();
   }
 
   status(): LoopStatus {
@@ -201,6 +208,8 @@ export class Loop {
     const compiled = service && compileService(service, slices, node, this.#settings);
     this.#problems.note(key, compiled?.problems.length ? compiled.problems : undefined);
     this.#healthChecks.note(key, compiled?.healthCheck);
+    if (compiled?.localGaps.length) this.#localGaps.set(key, compiled.localGaps);
+    else this.#localGaps.delete(key);
     return compiled?.services ?? [];
   }
 }

@@ -8,6 +8,7 @@ import type {
   ServiceReport,
   TrafficReport,
 } from "../datapath/report.ts";
+import type { IpFamily } from "../model/address.ts";
 import type { Resource } from "../model/event.ts";
 import type { SourceProblem, SourceStatus } from "../sources/source.ts";
 
@@ -42,6 +43,8 @@ export interface ResourceDump {
   readonly objects: number;
   readonly lists: number;
   readonly lastEventAt: string | null;
+  /** Since the API server last said how far it has come; a bookmark says so about once a minute. */
+  readonly heardSecondsAgo: number | null;
   readonly error: string | null;
 }
 
@@ -70,8 +73,17 @@ export interface SyncStatus {
   readonly pendingRetries: number;
   /** Entries written to each map since the start. */
   readonly writes: WriteCounts;
+  /** Service ports that a Local policy leaves without an endpoint on this node (KP-14). */
+  readonly noLocalEndpoints: readonly LocalGapDump[];
   /** Sockets destroyed since the start because their backend had gone (PF-20). */
   readonly staleSocketsDestroyed: number;
+}
+
+/** How many Service ports, by policy and family: always all four. */
+export interface LocalGapDump {
+  readonly policy: "internal" | "external";
+  readonly family: IpFamily;
+  readonly count: number;
 }
 
 export interface LatencyDump {
@@ -106,14 +118,15 @@ export interface AgentView {
   traffic(): readonly TrafficReport[];
 }
 
-/** A source's status as plain JSON, without its problems. */
-export function dumpSource({ kind, target, resources }: SourceStatus): SourceDump {
+/** A source's status as plain JSON, without its problems; `now` is milliseconds since 1970. */
+export function dumpSource({ kind, target, resources }: SourceStatus, now: number): SourceDump {
   return {
     kind,
     target,
-    resources: resources.map(({ lastEventAt, error, ...rest }) => ({
+    resources: resources.map(({ lastEventAt, lastHeardAt, error, ...rest }) => ({
       ...rest,
       lastEventAt: lastEventAt?.toISOString() ?? null,
+      heardSecondsAgo: lastHeardAt === undefined ? null : (now - lastHeardAt.getTime()) / 1000,
       error: error ?? null,
     })),
   };

@@ -41,8 +41,8 @@ const perPacketCount = (field: "packets" | "bytes") => ({
 const statusMetrics: readonly StatusMetric[] = [
   {
     kind: "gauge",
-    name: "sluice_info",
-    help: "1, with the version and the kernel's release",
+    name: "sluice_build_info",
+    help: "1, with the version of the agent and the release of the kernel that it runs on",
     labels: ["version", "kernel_release"],
     read: ({ version, kernelRelease }) => [[{ version, kernel_release: kernelRelease }, 1]],
   },
@@ -141,6 +141,17 @@ const statusMetrics: readonly StatusMetric[] = [
   },
   {
     kind: "gauge",
+    name: "kubeproxy_sync_proxy_rules_no_local_endpoints_total",
+    help: "Service ports with a Local traffic policy and endpoints on other nodes only",
+    labels: ["traffic_policy", "ip_family"],
+    read: ({ sync }) =>
+      sync.noLocalEndpoints.map(({ policy, family, count }) => [
+        { traffic_policy: policy, ip_family: family },
+        count,
+      ]),
+  },
+  {
+    kind: "gauge",
     name: "sluice_failures",
     help: "Service ports that the kernel does not hold as they should be",
     ...one(({ failures }) => failures.length),
@@ -187,6 +198,16 @@ const statusMetrics: readonly StatusMetric[] = [
     name: "sluice_source_reconnects_total",
     help: "Lists of the resource since the start, without the first",
     ...perResource(({ lists }) => Math.max(0, lists - 1)),
+  },
+  {
+    kind: "gauge",
+    name: "sluice_watch_age_seconds",
+    help: "Time since the API server last said how far it has come, as it does about once a minute",
+    labels: ["resource"],
+    read: ({ source }) =>
+      source.resources.flatMap(({ resource, heardSecondsAgo }) =>
+        heardSecondsAgo === null ? [] : [[{ resource }, heardSecondsAgo] as const],
+      ),
   },
   {
     kind: "gauge",

@@ -8,8 +8,10 @@ export interface SyncRecorder {
   changed(kind: ChangeKind, count: number): void;
   /** A family's first waiting change arrived. */
   queued(family: IpFamily, now: number): void;
-  /** Everything that waited in this family has been published; it took so long. */
-  synced(family: IpFamily, durationSeconds: number, now: number): void;
+  /** What waited in this family has been published; it took so long. */
+  synced(family: IpFamily, scope: SyncScope, durationSeconds: number): void;
+  /** Nothing is left to be published in this family. */
+  current(family: IpFamily, now: number): void;
   /** Nothing is waiting any more, in any family. */
   caughtUp(): void;
   /** One change was published so long after its event had been parsed. */
@@ -20,24 +22,54 @@ export interface SyncRecorder {
   answered(probe: HealthProbe, status: number): void;
 }
 
+/** `full`: all that the source held at the start; `partial`: the changes since. */
+export type SyncScope = "full" | "partial";
+
 export type ChangeKind = "service" | "endpoint";
 
-/** Metrics of publishing under kube-proxy's names (KP-60), so that its dashboards can stay. */
+/**
+ * Metrics of publishing under kube-proxy's names (KP-60), so that its dashboards can stay. Buckets
+ * are kube-proxy's and finer ones below them: sums over nodes with either proxy stay right.
+ */
 export function createSyncMetrics(registry: Registry): SyncRecorder {
   const registers = [registry];
   const family = { registers, labelNames: ["ip_family"] as const };
   const sync = "kubeproxy_sync_proxy_rules";
+  const buckets = exponentialBuckets(0.001 / 2 ** 6, 2, 6 + 15);
   const duration = new Histogram({
     ...family,
     name: `${sync}_duration_seconds`,
     help: "Time to publish the changes that waited",
-    buckets: exponentialBuckets(0.00001, 4, 12),
+    buckets,
   });
+  const ofScope = {
+    full: new Histogram({
+      ...family,
+      name: "kubeproxy_sync_full_proxy_rules_duration_seconds",
+      help: "Time to publish all that the source held at the start",
+      buckets,
+    }),
+    partial: new Histogram({
+      ...family,
+      name: "kubeproxy_sync_partial_proxy_rules_duration_seconds",
+      help: "Time to publish the changes that waited, after the start",
+      buckets,
+    }),
+  };
   const programming = new Histogram({
     ...family,
     name: "kubeproxy_network_programming_duration_seconds",
     help: "Time from an endpoint's change trigger time to its publication",
-    buckets: [0.01, 0.05, 0.25, 0.5, 1, 2, 3, 4, 5, 10, 20, 30, 60, 120, 300],
+    buckets: [
+      0.01,
+      0.05,
+      0.1,
+      0.25,
+      0.5,
+      ...steps(1, 59, 1),
+      ...steps(60, 115, 5),
+      ...steps(120, 300, 30),
+    ],
   });
   const lastSync = new Gauge({
     ...family,
@@ -70,10 +102,11 @@ export function createSyncMetrics(registry: Registry): SyncRecorder {
       total[kind].inc(count);
     },
     queued: (ip_family, now) => lastQueued.set({ ip_family }, now / 1000),
-    synced: (ip_family, durationSeconds, now) => {
+    synced: (ip_family, scope, durationSeconds) => {
       duration.observe({ ip_family }, durationSeconds);
-      lastSync.set({ ip_family }, now / 1000);
+      ofScope[scope].observe({ ip_family }, durationSeconds);
     },
+    current: (ip_family, now) => lastSync.set({ ip_family }, now / 1000),
     caughtUp: () => {
       pending.service.set(0);
       pending.endpoint.set(0);
@@ -83,6 +116,9 @@ export function createSyncMetrics(registry: Registry): SyncRecorder {
     answered: (probe, status) => probes[probe].inc({ code: `${status}` }),
   };
 }
+
+const steps = (from: number, to: number, by: number): number[] =>
+  Array.from({ length: (to - from) / by + 1 }, (_, n) => from + n * by);
 
 function changeMetrics<Metric>(make: (kind: ChangeKind) => Metric): Record<ChangeKind, Metric> {
   return { service: make("service"), endpoint: make("endpoint") };

@@ -16,6 +16,11 @@ export interface ResourceStatus {
   /** Lists made since the start; more than one means that a watch had to be begun anew (PF-03). */
   readonly lists: number;
   readonly lastEventAt: Date | undefined;
+  /**
+   * When the API server last said how far it has come, if only by a bookmark, which comes about
+   * once a minute. Not of a folder: it is read when something changes.
+   */
+  readonly lastHeardAt?: Date | undefined;
   readonly error: string | undefined;
 }
 

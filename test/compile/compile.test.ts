@@ -54,6 +54,7 @@ describe("a Service and its slices", () => {
         },
       ],
       healthCheck: undefined,
+      localGaps: [],
       problems: [],
     });
   });
@@ -73,6 +74,7 @@ describe("what is skipped (KP-02)", () => {
     expect(compile(service(given))).toEqual({
       services: [],
       healthCheck: undefined,
+      localGaps: [],
       problems: [],
     });
   });

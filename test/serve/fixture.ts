@@ -19,6 +19,7 @@ export const status: AgentStatus = {
         objects: 21,
         lists: 3,
         lastEventAt: "2026-01-02T04:06:00.000Z",
+        heardSecondsAgo: 2.5,
         error: null,
       },
       {
@@ -27,6 +28,7 @@ export const status: AgentStatus = {
         objects: 22,
         lists: 1,
         lastEventAt: null,
+        heardSecondsAgo: null,
         error: "connection refused",
       },
     ],
@@ -94,6 +96,12 @@ export const status: AgentStatus = {
     publishLatency: { p50Microseconds: 80, p99Microseconds: 400, maxMicroseconds: 900 },
     pendingRetries: 1,
     writes: { frontends: 51, services: 52, slots: 53, backends: 54, names: 55 },
+    noLocalEndpoints: [
+      { policy: "internal", family: "IPv4", count: 62 },
+      { policy: "internal", family: "IPv6", count: 63 },
+      { policy: "external", family: "IPv4", count: 64 },
+      { policy: "external", family: "IPv6", count: 65 },
+    ],
     staleSocketsDestroyed: 61,
   },
   failures: [

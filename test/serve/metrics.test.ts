@@ -39,6 +39,7 @@ const quiet: AgentStatus = {
         objects: 0,
         lists: 0,
         lastEventAt: null,
+        heardSecondsAgo: null,
         error: "refused",
       },
     ],
@@ -51,6 +52,7 @@ const quiet: AgentStatus = {
     backends: 0,
     pendingRetries: 0,
     writes: { frontends: 0, services: 0, slots: 0, backends: 0, names: 1 },
+    noLocalEndpoints: [],
     staleSocketsDestroyed: 0,
   },
   failures: [],
@@ -75,7 +77,7 @@ const movable = () => {
   };
 };
 
-const statusRows: [string, number | undefined, number][] = [
+const statusRows: readonly [string, number | undefined, number][] = [
   ["sluice_ready", 0, 1],
   ['sluice_objects{kind="services"}', 0, 41],
   ['sluice_objects{kind="frontends"}', 0, 42],
@@ -105,12 +107,20 @@ const statusRows: [string, number | undefined, number][] = [
   ['sluice_source_objects{resource="services"}', 0, 21],
   ['sluice_source_lists_total{resource="services"}', 0, 3],
   ['sluice_source_reconnects_total{resource="services"}', 0, 2],
+  ['sluice_watch_age_seconds{resource="services"}', undefined, 2.5],
   ['sluice_source_failing{resource="services"}', 1, 0],
   ["sluice_stale_sockets_destroyed_total", 0, 61],
-  ['sluice_info{version="1.2.3",kernel_release="6.12.1"}', undefined, 1],
+  ['sluice_build_info{version="1.2.3",kernel_release="6.12.1"}', undefined, 1],
 ];
 
 describe("metrics of the status", () => {
+  it.each(gapRows)("%s comes to %s (KP-60, PF-11)", async (name, after) => {
+    const { move, scrape } = movable();
+    expect((await scrape()).get(name)).toBeUndefined();
+    move({ status });
+    expect((await scrape()).get(name)).toBe(after);
+  });
+
   it.each(statusRows)("%s goes from %s to %s (PF-11)", async (name, before, after) => {
     const { move, scrape } = movable();
     expect((await scrape()).get(name)).toBe(before);
@@ -126,25 +136,46 @@ describe("metrics of the status", () => {
   });
 });
 
+const noLocal = "kubeproxy_sync_proxy_rules_no_local_endpoints_total";
+
+const gapRows: [string, number][] = [
+  [`${noLocal}{traffic_policy="internal",ip_family="IPv4"}`, 62],
+  [`${noLocal}{traffic_policy="internal",ip_family="IPv6"}`, 63],
+  [`${noLocal}{traffic_policy="external",ip_family="IPv4"}`, 64],
+  [`${noLocal}{traffic_policy="external",ip_family="IPv6"}`, 65],
+];
+
 const at = Date.parse("2026-01-02T03:10:00.500Z");
 const sync = "kubeproxy_sync_proxy_rules";
 
 const loopRows: [string, (record: SyncRecorder) => void, number | undefined, number][] = [
   [
     `${sync}_duration_seconds_count{ip_family="IPv4"}`,
-    (r) => r.synced("IPv4", 0.5, at),
+    (r) => r.synced("IPv4", "full", 0.5),
     undefined,
     1,
   ],
   [
     `${sync}_duration_seconds_sum{ip_family="IPv6"}`,
-    (r) => r.synced("IPv6", 0.5, at),
+    (r) => r.synced("IPv6", "partial", 0.5),
     undefined,
     0.5,
   ],
   [
+    'kubeproxy_sync_full_proxy_rules_duration_seconds_sum{ip_family="IPv4"}',
+    (r) => r.synced("IPv4", "full", 0.5),
+    undefined,
+    0.5,
+  ],
+  [
+    'kubeproxy_sync_partial_proxy_rules_duration_seconds_bucket{le="0.000125",ip_family="IPv6"}',
+    (r) => r.synced("IPv6", "partial", 0.0001),
+    undefined,
+    1,
+  ],
+  [
     `${sync}_last_timestamp_seconds{ip_family="IPv4"}`,
-    (r) => r.synced("IPv4", 0.5, at),
+    (r) => r.current("IPv4", at),
     undefined,
     1767323400.5,
   ],
@@ -188,6 +219,29 @@ describe("metrics of the publishing loop", () => {
     expect(samples.get(`${sync}_service_changes_pending`)).toBe(0);
     expect(samples.get(`${sync}_endpoint_changes_pending`)).toBe(0);
     expect(samples.get(`${sync}_endpoint_changes_total`)).toBe(5);
+  });
+});
+
+const kubeProxyBuckets: [string, number[]][] = [
+  [
+    "kubeproxy_sync_proxy_rules_duration_seconds",
+    [0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.024, 16.384],
+  ],
+  [
+    "kubeproxy_network_programming_duration_seconds",
+    [0.25, 0.5, 1, 2, 30, 59, 60, 65, 115, 120, 150, 180, 210, 240, 270, 300],
+  ],
+];
+
+describe("buckets", () => {
+  it.each(kubeProxyBuckets)("of %s hold kube-proxy's own (KP-60)", async (name, bounds) => {
+    const { metrics, scrape } = movable();
+    metrics.record.synced("IPv4", "full", 0);
+    metrics.record.programmed("IPv4", 0);
+    const samples = await scrape();
+    for (const le of bounds) {
+      expect(samples.get(`${name}_bucket{le="${le}",ip_family="IPv4"}`)).toBe(1);
+    }
   });
 });
 
@@ -245,13 +299,80 @@ describe("text form", () => {
     }
   });
 
-  it("has a test above that sees each of our metrics move (PF-11)", async () => {
+  /** Name, type and labels of each metric that is not the process's own. */
+  const declared = async (): Promise<string[]> => {
     const { metrics, move } = movable();
     move({ status, traffic: services });
-    const ours = [...(await metrics.text()).matchAll(/^# TYPE ((?:sluice|kubeproxy)_\S+)/gm)];
-    const rows = [...statusRows, ...loopRows, ...trafficRows].map(([name]) => name);
+    for (const [, act] of loopRows) act(metrics.record);
+    const text = await metrics.text();
+    return [...text.matchAll(/^# TYPE ((?:sluice|kubeproxy)_\S+) (\S+)$/gm)].map(
+      ([, name, type]) => {
+        const sample = new RegExp(`^${name}(?:_count)?(?:{(.*)})? `, "m").exec(text);
+        const labels = [...(sample?.[1] ?? "").matchAll(/([a-z_]+)=/g)].map(([, label]) => label);
+        return `${type} ${name}{${labels.join()}}`;
+      },
+    );
+  };
+
+  it("has a test above that sees each of our metrics move (PF-11)", async () => {
+    const rows = [...statusRows, ...gapRows, ...loopRows, ...trafficRows].map(([name]) => name);
     const moved = rows.map((name) => name.split("{", 1)[0]?.replace(/_(bucket|sum|count)$/, ""));
-    expect(ours.length).toBeGreaterThan(30);
-    expect(ours.map(([, name]) => name).filter((name) => !moved.includes(name))).toEqual([]);
+    const names = (await declared()).map((line) => line.split(/[ {]/)[1]);
+    expect(names.filter((name) => !moved.includes(name))).toEqual([]);
+  });
+
+  it("keeps every name, type and label that dashboards may use (KP-60)", async () => {
+    expect((await declared()).toSorted()).toEqual([
+      "counter kubeproxy_proxy_healthz_total{code}",
+      "counter kubeproxy_proxy_livez_total{code}",
+      "counter kubeproxy_sync_proxy_rules_endpoint_changes_total{}",
+      "counter kubeproxy_sync_proxy_rules_service_changes_total{}",
+      "counter sluice_flows_expired_total{state}",
+      "counter sluice_map_writes_total{map}",
+      "counter sluice_packet_bytes_total{device,reason}",
+      "counter sluice_packets_total{device,reason}",
+      "counter sluice_service_affinity_total{namespace,name,port,protocol,family}",
+      "counter sluice_service_connections_total{namespace,name,port,protocol,family}",
+      "counter sluice_service_datagrams_total{namespace,name,port,protocol,family}",
+      "counter sluice_service_denied_total{namespace,name,port,protocol,family}",
+      "counter sluice_service_refused_total{namespace,name,port,protocol,family}",
+      "counter sluice_service_reply_bytes_total{namespace,name,port,protocol,family}",
+      "counter sluice_service_reply_packets_total{namespace,name,port,protocol,family}",
+      "counter sluice_service_request_bytes_total{namespace,name,port,protocol,family}",
+      "counter sluice_service_request_packets_total{namespace,name,port,protocol,family}",
+      "counter sluice_service_unremembered_total{namespace,name,port,protocol,family}",
+      "counter sluice_source_lists_total{resource}",
+      "counter sluice_source_reconnects_total{resource}",
+      "counter sluice_stale_sockets_destroyed_total{}",
+      "gauge kubeproxy_sync_proxy_rules_endpoint_changes_pending{}",
+      "gauge kubeproxy_sync_proxy_rules_last_queued_timestamp_seconds{ip_family}",
+      "gauge kubeproxy_sync_proxy_rules_last_timestamp_seconds{ip_family}",
+      "gauge kubeproxy_sync_proxy_rules_no_local_endpoints_total{traffic_policy,ip_family}",
+      "gauge kubeproxy_sync_proxy_rules_service_changes_pending{}",
+      "gauge sluice_build_info{version,kernel_release}",
+      "gauge sluice_failures{}",
+      "gauge sluice_feature_enabled{feature}",
+      "gauge sluice_flow_sweep_seconds{}",
+      "gauge sluice_flows_max{}",
+      "gauge sluice_flows{}",
+      "gauge sluice_map_capacity{map}",
+      "gauge sluice_map_entries{map}",
+      "gauge sluice_map_memory_bytes{map}",
+      "gauge sluice_objects{kind}",
+      "gauge sluice_program_attached{program}",
+      "gauge sluice_ready{}",
+      "gauge sluice_retries_pending{}",
+      "gauge sluice_service_failing{service}",
+      "gauge sluice_source_failing{resource}",
+      "gauge sluice_source_objects{resource}",
+      "gauge sluice_source_problems{}",
+      "gauge sluice_source_synced{resource}",
+      "gauge sluice_watch_age_seconds{resource}",
+      "histogram kubeproxy_network_programming_duration_seconds{ip_family}",
+      "histogram kubeproxy_sync_full_proxy_rules_duration_seconds{ip_family}",
+      "histogram kubeproxy_sync_partial_proxy_rules_duration_seconds{ip_family}",
+      "histogram kubeproxy_sync_proxy_rules_duration_seconds{ip_family}",
+      "histogram sluice_publish_latency_seconds{}",
+    ]);
   });
 });

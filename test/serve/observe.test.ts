@@ -7,10 +7,11 @@ import { LatencyWindow } from "../../agent/latency.ts";
 import { createLog } from "../../agent/log.ts";
 import type { Resource, SourceEvent } from "../../agent/model/event.ts";
 import { type Observers, observe } from "../../agent/observe.ts";
-import type { AgentView } from "../../agent/serve/dump.ts";
 import type { Parts } from "../../agent/view.ts";
 import { until } from "../harness/until.ts";
+import { endpoint, slice as sliceOf } from "../model/objects.ts";
 import { AgentRig } from "../reconcile/agent_rig.ts";
+import { view } from "./fixture.ts";
 
 const capacity = { services: 64, backends: 64, slots: 64, frontends: 64 };
 const synced = (resource: Resource): SourceEvent => ({ kind: "synced", resource });
@@ -37,13 +38,19 @@ const web: SourceEvent = {
 let rig: AgentRig;
 let observers: Observers;
 let livez: () => Promise<number>;
+let sample: (name: string) => Promise<number | undefined>;
 
 beforeEach(async () => {
   vi.useFakeTimers({ toFake: ["Date"] });
-  const port = await freePort();
+  const [port, metricsPort] = [await freePort(), await freePort()];
   rig = await AgentRig.start(new Twin(capacity));
-  observers = observe(partsOf(rig, port), {} as AgentView, log());
+  observers = observe(partsOf(rig, port, metricsPort), view(), log());
   livez = async () => (await fetch(`http://127.0.0.1:${port}/livez`)).status;
+  sample = async (name) => {
+    const text = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+    const line = text.split("\n").find((each) => each.startsWith(`${name} `));
+    return line === undefined ? undefined : Number(line.split(" ").at(-1));
+  };
   await until(livez, { deadlineMs: 5_000, describe: "the health server" });
 });
 afterEach(async () => {
@@ -60,8 +67,12 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-function partsOf({ loop, reconciler }: AgentRig, port: number): Parts {
-  const config = { healthzBindAddress: { host: "127.0.0.1", port } };
+function partsOf({ loop, reconciler }: AgentRig, port: number, metricsPort: number): Parts {
+  const host = "127.0.0.1";
+  const config = {
+    healthzBindAddress: { host, port },
+    metricsBindAddress: { host, port: metricsPort },
+  };
   const source = { status: () => ({ kind: "kubernetes" }) };
   const latency = new LatencyWindow();
   const nodeWatch = { followNodePorts: () => {} };
@@ -104,5 +115,63 @@ describe("/livez", () => {
     expect(await livez()).toBe(503);
     await rig.settle();
     expect(await livez()).toBe(200);
+  });
+});
+
+const start = [web, synced("services"), synced("endpointslices"), synced("nodes")] as const;
+const changed = (given: Parameters<typeof sliceOf>[0] = {}): SourceEvent => ({
+  kind: "slice",
+  slice: sliceOf({ endpoints: [endpoint("10.0.0.1")], changedAt: Date.now(), ...given }),
+});
+
+describe("metrics of publishing", () => {
+  const duration = (scope: string) =>
+    sample(`kubeproxy_sync_${scope}proxy_rules_duration_seconds_count{ip_family="IPv4"}`);
+  const durations = async () => [await duration("full_"), await duration("partial_")];
+
+  it("tell the sync of all that was listed from those of changes, and count no idle one (KP-60)", async () => {
+    tell(...start);
+    await rig.settle();
+    expect(await durations()).toEqual([1, undefined]);
+    tell({ kind: "service-deleted", namespace: "default", name: "web" });
+    await rig.settle();
+    tell(synced("nodes"));
+    await rig.settle();
+    expect(await durations()).toEqual([1, 1]);
+    expect(await duration("")).toBe(2);
+  });
+
+  const programmed = () =>
+    sample('kubeproxy_network_programming_duration_seconds_sum{ip_family="IPv4"}');
+
+  it("measure from the time that a slice gives until it is programmed (KP-60)", async () => {
+    tell(...start);
+    await rig.settle();
+    tell(changed());
+    pass(3);
+    await rig.settle();
+    expect(await programmed()).toBe(3);
+  });
+
+  it("measure no change from before the start, and none that went before it was programmed (KP-60)", async () => {
+    tell(...start);
+    await rig.settle();
+    tell(changed({ changedAt: Date.now() - 1 }), changed({ name: "gone" }));
+    tell({ kind: "slice-deleted", namespace: "default", name: "gone" });
+    await rig.settle();
+    expect(await programmed()).toBeUndefined();
+  });
+
+  it("measure no change that has no room in the maps (KP-60, PF-08)", async () => {
+    tell(...start);
+    await rig.settle();
+    const many = Array.from({ length: 65 }, (_, at) => endpoint(`10.0.0.${at + 1}`));
+    tell(changed({ endpoints: many }));
+    await rig.settle();
+    expect(rig.reconciler.failures.map(({ code }) => code)).toEqual(["full"]);
+    expect(await programmed()).toBeUndefined();
+    tell(changed());
+    await rig.settle();
+    expect(await programmed()).toBe(0);
   });
 });

@@ -45,6 +45,7 @@ export class Reflector {
   #lists = 0;
   #fruitless = 0;
   #lastEventAt: Date | undefined;
+  #lastHeardAt: Date | undefined;
   #error: string | undefined;
 
   constructor(options: ReflectorOptions) {
@@ -59,6 +60,7 @@ export class Reflector {
       objects: this.#held.size,
       lists: this.#lists,
       lastEventAt: this.#lastEventAt,
+      lastHeardAt: this.#lastHeardAt,
       error: this.#error,
     };
   }
@@ -166,6 +168,7 @@ export class Reflector {
   }
 
   #progress(): void {
+    this.#lastHeardAt = new Date(this.#options.clock.now());
     this.#backoff.reset();
     this.#fruitless = 0;
     this.#error = undefined;
