@@ -1,10 +1,13 @@
 import { type ClientPlace, TestClient } from "./client.ts";
+import { command } from "./command.ts";
 import { ownPrefix, removeMade, sweep } from "./leftovers.ts";
-import { addresses, ip, makeNetns, netSettings } from "./netns.ts";
+import { addresses, ip, makeNetns, netnsPath, netSettings } from "./netns.ts";
 import { gateway4, gateway6, type NodeAddresses, type NodeOptions, TestNode } from "./node.ts";
 
 /** Of a narrow link: as little as IPv6 allows. */
 export const narrowMtu = 1280;
+
+const fabricMac = "02:00:00:00:00:fe";
 
 const nodeAddresses = (index: number): NodeAddresses => ({
   mac: `02:00:00:00:01:${index.toString(16).padStart(2, "0")}`,
@@ -56,13 +59,14 @@ export class Network implements AsyncDisposable {
     // Every refusal is told: a limit would turn some of them into timeouts.
     await netSettings(this.#fabric, {
       "ipv4/ip_forward": 1,
-      "ipv4/icmp_ratelimit": 0,
+      "ipv4/icmp_ratemask": 0,
       "ipv6/conf/all/forwarding": 1,
-      "ipv6/icmp/ratelimit": 0,
+      // Of echo requests alone.
+      "ipv6/icmp/ratemask": 128,
     });
     await ip(
       [
-        "link add br0 address 02:00:00:00:00:fe type bridge mcast_snooping 0",
+        `link add br0 address ${fabricMac} type bridge mcast_snooping 0`,
         ...addresses("br0", `${gateway4}/16`, `${gateway6}/64`),
         "route add prohibit 0.0.0.0/0",
         "route add prohibit ::/0",
@@ -137,6 +141,21 @@ export class Network implements AsyncDisposable {
   async routeTo(range: string, node: TestNode): Promise<void> {
     const gateway = range.includes(":") ? node.ip6 : node.ip4;
     await ip([`route replace ${range} via ${gateway}`], this.#fabric);
+  }
+
+  /**
+   * Refuses as prohibited what nodes send to these ranges, whatever they are led to for others: by a
+   * rule of netfilter, since the kernel tells of routes that prohibit only now and then.
+   */
+  async refuseFromNodes(ranges: readonly string[]): Promise<void> {
+    const rules = ranges.map((range) => {
+      const family = range.includes(":") ? "ip6" : "ip";
+      // By the address of the link: netfilter may see what the bridge only passes on.
+      return `iifname br0 ether daddr ${fabricMac} ${family} daddr ${range} reject with icmpx admin-prohibited`;
+    });
+    const hook = "type filter hook forward priority 0;";
+    const input = `table inet fabric { chain forward { ${hook}\n${rules.join("\n")}\n}\n}\n`;
+    await command("nsenter", [`--net=${netnsPath(this.#fabric)}`, "nft", "-f", "-"], { input });
   }
 
   /** Ends every process on the nodes and removes all that was made. */

@@ -124,10 +124,9 @@ export class Bench implements AsyncDisposable {
     await Promise.all([this.#oracle.converged(), this.#subject.converged()]);
   }
 
-  #yaml({ name, service, place }: Placed): string {
-    const { backends } = this.#oracle;
-    const objects = [serviceObject(name, service, place), ...sliceObjects(name, service, backends)];
-    return objects.map((object) => `---\n${stringify(object)}`).join("");
+  #yaml(placed: Placed): string {
+    const { services, endpointslices } = objectsOf([placed], this.#oracle);
+    return [...services, ...endpointslices].map((object) => `---\n${stringify(object)}`).join("");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -140,9 +139,9 @@ export class Bench implements AsyncDisposable {
 function objectsOf(all: readonly Placed[], side: Side) {
   const services: ApiObject[] = [];
   const endpointslices: ApiObject[] = [];
-  for (const { name, service, place } of all) {
-    services.push(serviceObject(name, service, place));
-    endpointslices.push(...sliceObjects(name, service, side.backends));
+  for (const { service, place } of all) {
+    services.push(serviceObject(place.name, service, place));
+    endpointslices.push(...sliceObjects(place.name, service, side.backends));
   }
   return { services, endpointslices };
 }

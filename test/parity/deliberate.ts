@@ -1,7 +1,13 @@
 import type { AddressKind, Cell } from "./cells.ts";
 import { nodeOf } from "./objects.ts";
 import type { Outcome } from "./outcome.ts";
-import { type BackendName, backendNames, type EndpointCase, type ServiceCase } from "./scenario.ts";
+import {
+  type BackendName,
+  backendNames,
+  type Family,
+  familiesOf,
+  type ServiceCase,
+} from "./scenario.ts";
 import type { Position } from "./side.ts";
 
 export type Others = (from: Position) => Outcome | undefined;
@@ -22,12 +28,6 @@ export interface Deliberate {
   ) => Outcome;
 }
 
-const endpointsOf = ({ endpoints = [], slices }: ServiceCase): readonly EndpointCase[] =>
-  slices?.flatMap(({ endpoints: own }) => own) ?? endpoints;
-
-const isLocal = (service: ServiceCase, backend: BackendName): boolean =>
-  endpointsOf(service).some(({ on, nodeName = nodeOf(on) }) => on === backend && nodeName === "a");
-
 /** The client's address instead of the node's, for the backends that keep it. */
 function keeping(outcome: Outcome, keeps: (backend: BackendName) => boolean): Outcome {
   const kept = new Set(backendNames.filter(keeps).map((backend) => `${backend} from node`));
@@ -37,6 +37,22 @@ function keeping(outcome: Outcome, keeps: (backend: BackendName) => boolean): Ou
 
 const isExternal = (kind: AddressKind): boolean => kind !== "ClusterIP" && kind !== "Loopback";
 
+/** Whether a Service is programmed at all at this address (KP-01, KP-02, KP-22). */
+function isServed({ kind, family }: Cell, service: ServiceCase): boolean {
+  const isForeign = service.labels?.["service.kubernetes.io/service-proxy-name"] !== undefined;
+  if (isForeign || service.headless || service.type === "ExternalName") return false;
+  if (kind === "LoadBalancer" && service.ipMode === "Proxy") return false;
+  return familiesOf(service).includes(family);
+}
+
+/** Ranges of scenarios that hold the pods of all nodes. */
+const podRanges = ["0.0.0.0/0", "::/0", "10.244.0.0/16", "fd00:10:244::/48"];
+
+const deniesPods = ({ sourceRanges = [] }: ServiceCase, family: Family): boolean => {
+  const own = sourceRanges.filter((range) => range.includes(":") === (family === "IPv6"));
+  return own.length > 0 && !own.some((range) => podRanges.includes(range));
+};
+
 const only = (outcome: Outcome, ...texts: readonly string[]): boolean =>
   outcome.length > 0 && outcome.every((text) => texts.includes(text));
 
@@ -45,19 +61,19 @@ export const deliberate: readonly Deliberate[] = [
     name: "a pod of another node is outside under externalTrafficPolicy Local",
     reason:
       "kube-proxy takes the whole cluster CIDR for its own pods and leads them to every endpoint; what arrives from another node has been through its proxy",
-    expected: (outcome, { from, kind }, service, others) => {
+    expected: (outcome, { from, kind, family }, service, others) => {
       const isOurs =
         from === "remote" && isExternal(kind) && service.externalTrafficPolicy === "Local";
-      const isDenied = kind === "LoadBalancer" && only(outcome, "dropped");
+      const isDenied = kind === "LoadBalancer" && deniesPods(service, family);
       return isOurs && !isDenied ? (others("outside") ?? outcome) : outcome;
     },
   },
   {
     name: "a backend of the node sees the address of a client elsewhere",
     reason: "nothing is gained by hiding it: the reply passes this node in any case",
-    expected: (outcome, { from }, service) =>
+    expected: (outcome, { from }) =>
       from === "outside" || from === "remote"
-        ? keeping(outcome, (backend) => isLocal(service, backend))
+        ? keeping(outcome, (backend) => nodeOf(backend) === "a")
         : outcome,
   },
   {
@@ -101,12 +117,32 @@ export const deliberate: readonly Deliberate[] = [
     name: "a port of an external address that no Service has is refused",
     reason:
       "left alone it would go round between the node and its router until its TTL ends (PF-30)",
-    expected: (outcome, { kind, servicePort }) =>
-      (kind === "ExternalIP" || kind === "LoadBalancer") &&
-      servicePort === undefined &&
-      only(outcome, "dropped", "unreachable")
-        ? ["refused"]
-        : outcome,
+    expected: (outcome, cell, service) => {
+      const { from, kind, servicePort, protocol } = cell;
+      if (from === "node" && protocol === "UDP") return outcome;
+      const isUnknown = kind !== "ClusterIP" && servicePort === undefined;
+      const isLeft = isUnknown && isServed(cell, service) && only(outcome, "unreachable");
+      return isLeft ? ["refused"] : outcome;
+    },
+  },
+  {
+    name: "the node itself may connect a UDP socket to a port that nobody serves",
+    reason:
+      "getaddrinfo() connects UDP sockets to compare addresses, and sends nothing; sendto() is refused",
+    expected: (outcome, cell, service) => {
+      const { from, servicePort, protocol } = cell;
+      const isConnected = from === "node" && protocol === "UDP" && servicePort === undefined;
+      const isLet = isConnected && isServed(cell, service) && only(outcome, "refused");
+      return isLet ? ["unreachable"] : outcome;
+    },
+  },
+  {
+    name: "an address of the ServiceCIDR that no Service has is left to the routes",
+    reason: "a socket finds no frontend there, and asks no second table (KP-31)",
+    expected: (outcome, cell, service) => {
+      const isLeft = cell.kind === "ClusterIP" && !isServed(cell, service);
+      return isLeft && only(outcome, "dropped") ? ["unreachable"] : outcome;
+    },
   },
 ];
 

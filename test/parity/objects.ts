@@ -39,6 +39,11 @@ export class Place {
     return { ip4, ip6: `fd00:${range}::${this.n.toString(16)}` };
   }
 
+  /** Of the Service. */
+  get name(): string {
+    return `s${this.n}`;
+  }
+
   get clusterIP(): Addressed {
     return this.#in(96);
   }
@@ -56,7 +61,7 @@ export class Place {
   }
 }
 
-/** All of Service addresses, and the outer two of them that the network leads to the node. */
+/** Of all Services: ClusterIPs, external addresses and those of balancers. */
 export const serviceRanges = [96, 97, 98].flatMap((range) => [
   `10.${range}.0.0/16`,
   `fd00:${range}::/112`,

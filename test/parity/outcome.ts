@@ -12,7 +12,7 @@ export type Source = "client" | "node" | "other";
  */
 export type Outcome = readonly string[];
 
-/** ICMP errors other than port unreachable are no more than a hint to TCP, which goes on trying. */
+/** ICMP errors other than port unreachable, by whichever router. */
 const unreachable = new Set(["EHOSTUNREACH", "ENETUNREACH", "EACCES", "EPERM"]);
 
 export function outcomeOf(answers: readonly Answer[], from: Position, side: Side): Outcome {

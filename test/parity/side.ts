@@ -89,11 +89,12 @@ export class Side implements AsyncDisposable {
   static async #build(name: ProxyName, folder: string, network: Network): Promise<Side> {
     const a = await network.makeNode("a", { podLink: "routes" });
     const b = await network.makeNode("b", { podLink: "routes" });
-    // Every refusal is told: a limit would turn some of them into timeouts. (128: of echo requests.)
-    for (const { netns } of [a, b]) {
-      await netSettings(netns, { "ipv4/icmp_ratemask": 0, "ipv6/icmp/ratemask": 128 });
+    await network.refuseFromNodes(serviceRanges);
+    for (const range of serviceRanges) {
+      await network.routeTo(range, a);
+      const gateway = range.includes(":") ? a.ip6 : a.ip4;
+      await ip([`route add ${range} via ${gateway}`], b.netns);
     }
-    for (const range of serviceRanges) await network.routeTo(range, a);
     await ip(
       [
         `addr add ${otherNodeAddress.ip4}/16 dev eth0`,
@@ -116,6 +117,10 @@ export class Side implements AsyncDisposable {
       await serve({ name: host, start: start.bind(node) }, serverPorts);
     }
     const remote = await b.makePod("remote");
+    // Every refusal is told: a limit would turn some of them into timeouts. (128: of echo requests.)
+    for (const { netns } of [a, b, ...Object.values(pods)]) {
+      await netSettings(netns, { "ipv4/icmp_ratemask": 0, "ipv6/icmp/ratemask": 128 });
+    }
     const outside = await network.makeClient("outside");
     const sites = { pod: pods["a-0"], bypass: pods.bypass, node: a, remote, outside };
     return new Side(name, folder, network, a, { ...pods, ...hosts }, sites);
