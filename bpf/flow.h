@@ -86,9 +86,13 @@ static __always_inline void turn_round(const struct flow_key *key, const struct 
  * An entry counts as used once it has been looked up. Before that it may be the first to be evicted:
  * in a full table, for the very entry of its other direction.
  */
-static __always_inline void mark_used(const struct flow_key *key)
+static __always_inline long put(const struct flow_key *key, const struct flow *flow, __u64 mode)
 {
-	bpf_map_lookup_elem(&flows, key);
+	long error = bpf_map_update_elem(&flows, key, flow, mode);
+
+	if (!error)
+		bpf_map_lookup_elem(&flows, key);
+	return error;
 }
 
 /* What a packet says of its flow's state. UDP shows only that it came. */

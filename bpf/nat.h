@@ -28,13 +28,18 @@ static __always_inline __u32 port_gain(__be16 from, __be16 to)
 	return from == to ? 0 : (__u32)to + (__u16)~from;
 }
 
+static __always_inline void fill_port_sum(const struct flow_key *key, struct flow *flow)
+{
+	flow->port_sum = port_gain(key->source_port, flow->source_port) +
+			 port_gain(key->destination_port, flow->destination_port);
+}
+
 /* The differences that a flow makes, once its addresses and ports are known. */
 static __always_inline void fill_sums(const struct flow_key *key, struct flow *flow)
 {
 	flow->address_sum = fold_sum(address_gain(&key->source, &flow->source) +
 				     address_gain(&key->destination, &flow->destination));
-	flow->port_sum = port_gain(key->source_port, flow->source_port) +
-			 port_gain(key->destination_port, flow->destination_port);
+	fill_port_sum(key, flow);
 }
 
 static __always_inline __u16 mend_check(__u16 check, __u32 gain)

@@ -164,16 +164,12 @@ __noinline int claim_tuple(void)
 		key_of_other(key->protocol, &opening->request, &opening->reply_key);
 		if (overwrite_replies(opening))
 			return REASON_NEW_FLOW;
-		error = bpf_map_update_elem(&flows, &opening->reply_key, &opening->reply,
-					    BPF_NOEXIST);
+		error = put(&opening->reply_key, &opening->reply, BPF_NOEXIST);
 		if (error == -EEXIST &&
 		    may_replace(opening, settings, opening->request.last_seen))
-			error = bpf_map_update_elem(&flows, &opening->reply_key, &opening->reply,
-						    BPF_ANY);
-		if (!error) {
-			mark_used(&opening->reply_key);
+			error = put(&opening->reply_key, &opening->reply, BPF_ANY);
+		if (!error)
 			return REASON_NEW_FLOW;
-		}
 		if (error != -EEXIST)
 			return REASON_DROPPED_NO_MEMORY;
 	}
@@ -251,7 +247,7 @@ static __always_inline long replace_request(struct scratch *opening)
 	held = bpf_map_lookup_elem(&flows, key);
 	if (held && overwrite(opening, held, &opening->request))
 		return 0;
-	return bpf_map_update_elem(&flows, key, &opening->request, BPF_ANY);
+	return put(key, &opening->request, BPF_ANY);
 }
 
 /*
@@ -293,16 +289,15 @@ static __always_inline int open_flow(struct __sk_buff *skb, const struct packet 
 	if (reason != REASON_NEW_FLOW)
 		return reason;
 	request->tcp = shown_by(packet);
-	fill_sums(&packet->key, request);
+	fill_port_sum(&packet->key, request);
 	if (opening->ended_key.protocol)
 		error = replace_request(opening);
 	else
-		error = bpf_map_update_elem(&flows, &packet->key, request, BPF_NOEXIST);
+		error = put(&packet->key, request, BPF_NOEXIST);
 	if (error) {
 		bpf_map_delete_elem(&flows, &opening->reply_key);
 		return error == -EEXIST ? REASONS : REASON_DROPPED_NO_MEMORY;
 	}
-	mark_used(&packet->key);
 	return opening->ended_key.protocol ? REASON_RESELECTED_FLOW : REASON_NEW_FLOW;
 }
 

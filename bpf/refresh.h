@@ -56,10 +56,8 @@ __noinline int refresh(struct __sk_buff *skb, __u32 now)
 		flow->device = 0;
 	if (!other) {
 		turn_round(&packet->key, flow, &made);
-		if (!bpf_map_update_elem(&flows, &key, &made, BPF_NOEXIST)) {
-			mark_used(&key);
+		if (!put(&key, &made, BPF_NOEXIST))
 			count_packet(skb, REASON_REPAIRED_FLOW);
-		}
 	}
 	return true;
 }
