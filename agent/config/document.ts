@@ -72,9 +72,16 @@ function kindOf(path: string, apiVersion: unknown, kind: unknown): Kind {
 const nameOf = ({ apiVersion, kind }: Kind): string => `${apiVersion} with ${kind}`;
 
 export function unreadable(path: string, error: unknown): ConfigError {
-  const reason = error instanceof Error ? error.message.split("\n")[0] : String(error);
-  const message = `cannot be read as YAML or JSON: ${reason}`;
-  return new ConfigError("unreadable-file", path, message, error);
+  const { message } = error instanceof Error ? error : new Error(String(error));
+  // What YAML's parser says goes on with a picture of the place.
+  const [reason = ""] = message.split(/:?\n/);
+  const cause = reason === message ? error : undefined;
+  return new ConfigError(
+    "unreadable-file",
+    path,
+    `cannot be read as YAML or JSON: ${reason}`,
+    cause,
+  );
 }
 
 const invalid = (target: string, message: string): ConfigError =>

@@ -26,7 +26,7 @@ function propertyOf(key: SettingKey) {
 }
 
 /** For people: what an unset setting means. */
-export function defaultOf(key: SettingKey): string {
+function defaultOf(key: SettingKey): string {
   const { fallback, fallbackHelp }: Setting<unknown> = settings[key];
   return fallbackHelp ?? fallback() ?? "none";
 }

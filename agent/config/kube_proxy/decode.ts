@@ -39,11 +39,16 @@ export function decodeDocument(file: string, content: object): Decoded {
   };
 
   readAll("", content);
-  return { values, warnings, errors: [...errors, ...checkValues(values)] };
+  const checked = checkValues(values);
+  return { values: checked.values, warnings, errors: [...errors, ...checked.errors] };
 }
 
 function unknownField(path: string): string {
-  const [meant] = closest(path, paths, 1);
-  const help = meant === undefined ? "" : `; use ${meant}`;
+  const prefix = path.slice(0, path.lastIndexOf(".") + 1);
+  const siblings = paths
+    .filter((known) => known.startsWith(prefix))
+    .map((known) => known.slice(prefix.length).split(".", 1).join());
+  const [meant] = closest(path.slice(prefix.length), siblings, 1);
+  const help = meant === undefined ? "" : `; use ${prefix}${meant}`;
   return `there is no such field, so it is left out${help}`;
 }

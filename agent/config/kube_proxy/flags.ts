@@ -58,7 +58,8 @@ export function readFlags(typed: TypedFlags, file: string | undefined): ReadFlag
       else if (!isUnset(field, value)) values.set(path, { value, target });
     }
   }
-  return { values, notes, errors: [...errors, ...checkValues(values)] };
+  const checked = checkValues(values);
+  return { values: checked.values, notes, errors: [...errors, ...checked.errors] };
 }
 
 export const ignoredFlag = (flag: string, path: string, file: string): Note => ({

@@ -1,9 +1,8 @@
 import { isIP, isIPv4, isIPv6 } from "node:net";
-import { contains, parsePrefix } from "../../network/prefix.ts";
 import { ConfigError } from "../error.ts";
 import { type SettingKey, settings } from "../settings.ts";
-import { networkOf } from "./cidr.ts";
 import { durationSeconds } from "./duration.ts";
+import { nodePortsText } from "./node_ports.ts";
 import type { Values } from "./values.ts";
 
 /** A setting's value as text, and where it comes from. */
@@ -50,7 +49,7 @@ const DEBUG_VERBOSITY = 4;
 const direct: readonly (readonly [string, SettingKey, (value: unknown) => string | undefined])[] = [
   ["clientConnection.kubeconfig", "kubeconfig", asIs],
   ["hostnameOverride", "nodeName", (value) => asIs(value).trim().toLowerCase()],
-  ["bindAddress", "nodeIp", (value) => (isNodeIp(value) ? asIs(value) : undefined)],
+  ["bindAddress", "nodeIp", (value) => (isUnspecified(value) ? undefined : asIs(value))],
   ["logging.format", "logFormat", asIs],
   ["logging.verbosity", "logLevel", (it) => (Number(it) < DEBUG_VERBOSITY ? "info" : "debug")],
   ["conntrack.tcpEstablishedTimeout", "tcpEstablishedTimeout", seconds],
@@ -67,9 +66,7 @@ function directSettings(values: Values): Entry[] {
   });
 }
 
-/** What is no address at all is told already. */
-const isNodeIp = (value: unknown): boolean =>
-  isIP(asIs(value)) !== 0 && value !== "0.0.0.0" && value !== "::";
+const isUnspecified = (value: unknown): boolean => value === "0.0.0.0" || value === "::";
 
 const ports = { healthzBindAddress: 10_256, metricsBindAddress: 10_249 } as const;
 
@@ -81,9 +78,10 @@ function listeners(values: Values): Entry[] {
     : undefined;
   return (["healthzBindAddress", "metricsBindAddress"] as const).flatMap((key): Entry[] => {
     const given = values.get(key);
-    if (given) return [[key, { ...given, text: withPort(`${given.value}`, ports[key]) }]];
+    if (given)
+      return [[key, { target: given.target, text: withPort(`${given.value}`, ports[key]) }]];
     if (bindAddress === undefined || hosts === undefined) return [];
-    return [[key, { ...bindAddress, text: `${hosts[key]}:${ports[key]}` }]];
+    return [[key, { target: bindAddress.target, text: `${hosts[key]}:${ports[key]}` }]];
   });
 }
 
@@ -92,37 +90,10 @@ function withPort(text: string, port: number): string {
   return isIPv4(text) ? `${text}:${port}` : `[${text}]:${port}`;
 }
 
-/** At which addresses NodePorts answer by default is a matter of the mode (KP-26, KP-27). */
 function nodePorts(values: Values, whole: string | undefined): Entry[] {
-  const mode = values.get("mode");
-  const given = values.get("nodePortAddresses");
-  if (given === undefined && mode === undefined && whole === undefined) return [];
-  const isIptables = mode === undefined || mode.value === "iptables";
-  const atLocalhost = isIptables && values.get("iptables.localhostNodePorts")?.value !== false;
-  const target = given?.target ?? whole ?? mode?.target ?? "";
-  const text = given
-    ? listed(given.value as readonly string[], atLocalhost)
-    : unlisted(mode?.value === "nftables", atLocalhost);
-  return text === undefined ? [] : [["nodeportAddresses", { text, target }]];
-}
-
-function unlisted(isNftables: boolean, atLocalhost: boolean): string {
-  if (isNftables) return "primary";
-  return atLocalhost ? "all,localhost" : "all";
-}
-
-/** Undefined where one is no CIDR, which is told already. */
-function listed(items: readonly string[], atLocalhost: boolean): string | undefined {
-  if (items[0] === "primary") return "primary";
-  const networks = items.flatMap((item) => networkOf(item) ?? []);
-  if (networks.length < items.length) return undefined;
-  const hasLoopback = networks.some(({ cidr }) => {
-    const prefix = parsePrefix(cidr);
-    return prefix !== undefined && contains(prefix, "127.0.0.1");
-  });
-  const texts = networks.map(({ cidr }) => cidr);
-  if (!atLocalhost || !hasLoopback) return texts.join(",");
-  // The word speaks for the other family, which had all of its addresses without it.
-  const others = networks.some(({ family }) => family === "IPv6") ? [] : ["::/0"];
-  return [...texts, ...others, "localhost"].join(",");
+  const given = values.get("nodePortAddresses") ?? values.get("mode");
+  if (given === undefined && whole === undefined) return [];
+  const isTold = values.has("nodePortAddresses") || whole === undefined;
+  const target = (isTold ? given?.target : whole) ?? "";
+  return [["nodeportAddresses", { text: nodePortsText(values), target }]];
 }

@@ -18,11 +18,16 @@ export function isUnset({ type, isPointer }: Field, value: unknown): boolean {
 export const invalid = (target: string, value: unknown, instead: string): ConfigError =>
   new ConfigError("invalid-value", target, `${JSON.stringify(value)} is not valid; use ${instead}`);
 
-/** What is wrong with values that are each of the right type. */
-export function checkValues(values: Values): ConfigError[] {
+/** Parts values that are each of the right type into those that can be taken, and what is wrong. */
+export function checkValues(values: Values): { values: Values; errors: readonly ConfigError[] } {
   const other = (path: string) => values.get(path)?.value;
-  return [...values].flatMap(([path, { value, target }]) => {
+  const errors: ConfigError[] = [];
+  const sound = [...values].filter(([path, { value, target }]) => {
     const problems = fields[path]?.check?.(value, other) ?? [];
-    return problems.map(({ part, value, instead }) => invalid(`${target}${part}`, value, instead));
+    for (const { part, value, instead } of problems) {
+      errors.push(invalid(`${target}${part}`, value, instead));
+    }
+    return problems.length === 0;
   });
+  return { values: new Map(sound), errors };
 }
