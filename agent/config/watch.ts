@@ -4,6 +4,12 @@ import type { ConfigFile } from "./file.ts";
 /** A file is read so often: it is small, and no way of changing it goes unseen (KP-52). */
 const LOOK_MS = 2_000;
 
+export interface WatchOptions {
+  readonly lookMs?: number;
+  /** What a file says; undefined where it cannot be told. */
+  readonly read?: (path: string) => Promise<string | undefined>;
+}
+
 /**
  * Resolves when the file says something else than it did; never where there is none. Looks at what
  * it says and at nothing else: kubelet swaps a symbolic link above it, editors rename or rewrite it,
@@ -12,12 +18,12 @@ const LOOK_MS = 2_000;
  */
 export async function configChange(
   file: Pick<ConfigFile, "path" | "text"> | undefined,
-  lookMs = LOOK_MS,
+  { lookMs = LOOK_MS, read = readRegularFile }: WatchOptions = {},
 ): Promise<"config changed"> {
   const { promise, resolve } = Promise.withResolvers<"config changed">();
   if (file === undefined) return promise;
   const look = async (): Promise<void> => {
-    const text = await textOf(file.path).catch(() => undefined);
+    const text = await read(file.path).catch(() => undefined);
     if (text !== undefined && text !== file.text) resolve("config changed");
     else setTimeout(look, lookMs).unref();
   };
@@ -26,5 +32,5 @@ export async function configChange(
 }
 
 /** Undefined for a pipe, which can be read only once. */
-const textOf = async (path: string): Promise<string | undefined> =>
+export const readRegularFile = async (path: string): Promise<string | undefined> =>
   (await stat(path)).isFile() ? readFile(path, "utf8") : undefined;
