@@ -17,12 +17,12 @@ export default defineConfig({
     projects: [
       project(
         "unit",
-        ["test/{model,compile,reconcile,sources,network,serve,cli}/**/*.test.ts"],
+        ["test/{model,compile,reconcile,sources,network,serve,events,cli}/**/*.test.ts"],
         false,
       ),
       project("native", ["native/test/**/*.test.ts"], true),
       project("kernel", ["test/{bpf,datapath,packets}/**/*.test.ts"], true),
-      project("e2e", ["test/{e2e,manifests}/**/*.test.ts"], true),
+      project("e2e", ["test/{e2e,manifests,parity}/**/*.test.ts"], true),
       project("vm", ["test/vm/**/*.test.ts"], true),
     ],
   },

@@ -5,14 +5,14 @@ import { stringify } from "yaml";
 import { ownPrefix } from "../harness/leftovers.ts";
 import type { ApiObject } from "./api.ts";
 import { cellsOf } from "./cells.ts";
-import { type Asked, Comparison, type Difference, type Placed } from "./comparison.ts";
+import { type Asked, Comparison, type Difference, type Placed, type Seen } from "./comparison.ts";
 import { Place, serviceObject, sliceObjects } from "./objects.ts";
 import { observeAt } from "./observe.ts";
 import type { NodeCase, Scenario, ServiceCase } from "./scenario.ts";
 import { Side } from "./side.ts";
 
-/** What sluice alone is given in place of a scenario's step: a wrong rule that must be found. */
-export type Mutation = (service: ServiceCase) => ServiceCase;
+/** What sluice alone is given in place of the Service of the named scenario: a wrong rule to be found. */
+export type Mutation = (service: ServiceCase, scenario: string) => ServiceCase;
 
 export interface RunOptions {
   readonly node?: NodeCase;
@@ -86,6 +86,39 @@ export class Bench implements AsyncDisposable {
     return differences;
   }
 
+  /** What clients of either see of each scenario's first step, whether deliberate or not. */
+  async look(scenarios: readonly Scenario[]): Promise<readonly Seen[]> {
+    const all = scenarios.map(({ name, steps: [service = {}] }): Placed => {
+      return { name, step: 0, service, place: this.#nextPlace(), isNew: true };
+    });
+    await this.#publish(all, {});
+    const asked = this.#cellsOf(all);
+    const [kubeProxy, sluice] = await this.#observe(asked, PATIENCE);
+    return asked.map(({ placed: { name }, cell }, index) => {
+      return {
+        scenario: name,
+        cell,
+        kubeProxy: kubeProxy[index] ?? [],
+        sluice: sluice[index] ?? [],
+      };
+    });
+  }
+
+  #cellsOf(all: readonly Placed[]): readonly Asked[] {
+    return all
+      .filter(({ isNew }) => isNew)
+      .flatMap((placed) =>
+        cellsOf(placed.service, placed.place, this.#oracle.node).map((cell) => ({ placed, cell })),
+      );
+  }
+
+  #observe(asked: readonly Asked[], patience: number) {
+    return Promise.all([
+      observeAt(this.#oracle, asked, patience),
+      observeAt(this.#subject, asked, patience),
+    ]);
+  }
+
   #nextPlace(): Place {
     if (this.#places > LAST_PLACE) this.#places = FIRST_PLACE;
     return new Place(this.#places++);
@@ -93,19 +126,12 @@ export class Bench implements AsyncDisposable {
 
   async #compare(all: readonly Placed[], options: RunOptions): Promise<readonly Difference[]> {
     const comparison = new Comparison();
-    let asked: readonly Asked[] = all
-      .filter(({ isNew }) => isNew)
-      .flatMap((placed) =>
-        cellsOf(placed.service, placed.place, this.#oracle.node).map((cell) => ({ placed, cell })),
-      );
+    let asked = this.#cellsOf(all);
     this.#cells += asked.length;
     for (let round = 0; round < ROUNDS && asked.length > 0; round++) {
       const patience = round === 0 ? 1 : PATIENCE;
       await this.#publish(all, options);
-      const [kubeProxy, sluice] = await Promise.all([
-        observeAt(this.#oracle, asked, patience),
-        observeAt(this.#subject, asked, patience),
-      ]);
+      const [kubeProxy, sluice] = await this.#observe(asked, patience);
       asked = comparison.disagreeing(asked, kubeProxy, sluice);
     }
     return asked.map((each) => comparison.differenceOf(each, this.#yaml(each.placed)));
@@ -117,7 +143,7 @@ export class Bench implements AsyncDisposable {
   ): Promise<void> {
     const mutated = all.map((each) => ({
       ...each,
-      service: mutate === undefined ? each.service : mutate(each.service),
+      service: mutate === undefined ? each.service : mutate(each.service, each.name),
     }));
     this.#oracle.replace(objectsOf(all, this.#oracle), node);
     this.#subject.replace(objectsOf(mutated, this.#subject), node);

@@ -20,16 +20,20 @@ export interface Asked {
   readonly cell: Cell;
 }
 
-/** A cell in which the two proxies do not agree. */
-export interface Difference {
+/** What clients of either proxy see in a cell. */
+export interface Seen {
   readonly scenario: string;
-  /** Which of its steps, from 0. */
-  readonly step: number;
   readonly cell: Cell;
   readonly kubeProxy: Outcome;
+  readonly sluice: Outcome;
+}
+
+/** A cell in which the two proxies do not agree. */
+export interface Difference extends Seen {
+  /** Which of the scenario's steps, from 0. */
+  readonly step: number;
   /** kube-proxy's as changed by what is deliberate. */
   readonly expected: Outcome;
-  readonly sluice: Outcome;
   /** The objects of the scenario. */
   readonly yaml: string;
 }

@@ -60,7 +60,7 @@ export const deliberate: readonly Deliberate[] = [
   {
     name: "a pod of another node is outside under externalTrafficPolicy Local",
     reason:
-      "kube-proxy takes the whole cluster CIDR for its own pods and leads them to every endpoint; what arrives from another node has been through its proxy",
+      "kube-proxy takes the whole cluster CIDR for its own pods and leads them to every endpoint; those on the pod's node answer it directly, and from the wrong address",
     expected: (outcome, { from, kind, family }, service, others) => {
       const isOurs =
         from === "remote" && isExternal(kind) && service.externalTrafficPolicy === "Local";
@@ -94,24 +94,20 @@ export const deliberate: readonly Deliberate[] = [
   {
     name: "internalTrafficPolicy Local without an endpoint here refuses at once",
     reason: "a connect() can be answered but not dropped, and an answer is better than a timeout",
-    expected: (outcome, { kind, servicePort }, { internalTrafficPolicy }) =>
-      kind === "ClusterIP" &&
-      servicePort !== undefined &&
-      internalTrafficPolicy === "Local" &&
-      only(outcome, "dropped")
-        ? ["refused"]
-        : outcome,
+    expected: (outcome, cell, service) => {
+      const isLocal = cell.kind === "ClusterIP" && service.internalTrafficPolicy === "Local";
+      const isDropped = isLocal && isServed(cell, service) && only(outcome, "dropped");
+      return isDropped ? ["refused"] : outcome;
+    },
   },
   {
     name: "the node itself is refused where source ranges deny it",
     reason: "as for the internal policy: its connect() can be answered but not dropped",
-    expected: (outcome, { from, kind }, { sourceRanges }) =>
-      from === "node" &&
-      kind === "LoadBalancer" &&
-      sourceRanges !== undefined &&
-      only(outcome, "dropped")
-        ? ["refused"]
-        : outcome,
+    expected: (outcome, cell, service) => {
+      const isHeld = cell.kind === "LoadBalancer" && service.sourceRanges !== undefined;
+      const isDenied = cell.from === "node" && isHeld && isServed(cell, service);
+      return isDenied && only(outcome, "dropped") ? ["refused"] : outcome;
+    },
   },
   {
     name: "a port of an external address that no Service has is refused",
