@@ -190,7 +190,7 @@ describe("a Service of the API server", () => {
     await reaches(client, ways, "typed-0", "typed-1");
   });
 
-  it("follows ports that are added, renumbered, retargeted and removed (KP-33, KP-34)", async () => {
+  it("follows ports that are added, renumbered, retargeted and removed (KP-31, KP-33, KP-34)", async () => {
     const { addresses, ways } = await serve("ports");
     const setPorts = (...ports: readonly object[]) =>
       cluster.api.patchService("ports", { spec: { ports } });
@@ -201,15 +201,15 @@ describe("a Service of the API server", () => {
     await unbroken(ways, async () => {
       await setPorts(tcp, udp, next);
       await reaches(client, only("tcp", 81), "ports-0", "ports-1");
-      await reaches(client, only("udp", 81).slice(0, 1), "untranslated");
+      await reaches(client, only("udp", 81).slice(0, 1), "ECONNREFUSED");
       await setPorts({ ...tcp, targetPort: "web-next" }, udp, next);
       await reaches(client, ways, "ports-0", "ports-1");
     });
     await setPorts(tcp, udp, { ...next, port: 8001 });
     await reaches(client, only("tcp", 8001), "ports-0", "ports-1");
-    await reaches(client, only("tcp", 81), "untranslated");
+    await reaches(client, only("tcp", 81), "ECONNREFUSED");
     await setPorts(tcp, { ...next, port: 8001 });
-    await reaches(client, only("udp", 80), "untranslated");
+    await reaches(client, only("udp", 80), "ECONNREFUSED");
     await reaches(client, only("tcp", 80), "ports-0", "ports-1");
   });
 
