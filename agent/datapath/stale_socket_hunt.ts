@@ -1,7 +1,7 @@
 import type { StaleSocketReport } from "./stale_sockets.ts";
 
 /** What is under way when its backend leaves has this long to end by itself. */
-const GRACE_MS = 100;
+const GRACE_MS = 250;
 const LAST_DELAY_MS = 30_000;
 
 /**
