@@ -45,13 +45,13 @@ export function atMostOneOfEach(value: unknown, other: (path: string) => unknown
   return whole(value, "one CIDR such as 10.244.0.0/16, or one of each family with a comma between");
 }
 
-const needs: Readonly<Record<string, string>> = {
-  BridgeInterface: "detectLocal.bridgeInterface",
-  InterfaceNamePrefix: "detectLocal.interfaceNamePrefix",
-};
+const needs = new Map<unknown, string>([
+  ["BridgeInterface", "detectLocal.bridgeInterface"],
+  ["InterfaceNamePrefix", "detectLocal.interfaceNamePrefix"],
+]);
 
 export function localMode(value: unknown, other: (path: string) => unknown): Problem[] {
-  const needed = needs[`${value}`];
+  const needed = needs.get(value);
   if (needed !== undefined && !other(needed)) return whole(value, `${needed} with it`);
   return words("ClusterCIDR", "NodeCIDR", "BridgeInterface", "InterfaceNamePrefix")(value);
 }

@@ -1,6 +1,6 @@
 import { closest } from "../closest.ts";
 import type { ConfigError } from "../error.ts";
-import { fields } from "./fields.ts";
+import { fieldAt, fields } from "./fields.ts";
 import { checkValues, type Given, invalid, isUnset, type Values } from "./values.ts";
 
 /** What a KubeProxyConfiguration says. */
@@ -21,7 +21,7 @@ export function decodeDocument(file: string, content: object): Decoded {
   const errors: ConfigError[] = [];
 
   const read = (path: string, value: unknown): void => {
-    const field = fields[path];
+    const field = fieldAt(path);
     const target = `${file}: ${path}`;
     if (field === undefined) readSection(path, value, target);
     else if (value !== null && !field.type.accepts(value)) {

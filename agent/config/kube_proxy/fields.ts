@@ -196,3 +196,7 @@ export const fields: Readonly<Record<string, Field>> = {
   portRange: moot(text, "kube-proxy has no use for it either"),
   windowsRunAsService: moot(boolean, windows),
 };
+
+/** Undefined where there is none, "constructor" among them. */
+export const fieldAt = (path: string): Field | undefined =>
+  Object.hasOwn(fields, path) ? fields[path] : undefined;

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import { fields } from "./fields.ts";
+import { fieldAt } from "./fields.ts";
 import type { Values } from "./values.ts";
 
 /** What is said once when the agent starts. */
@@ -11,7 +11,7 @@ export interface Note {
 /** One for each field that is set to what nothing here follows, unless it is set to its default. */
 export function mootNotes(values: Values): Note[] {
   return [...values].flatMap(([path, { value, target }]) => {
-    const { moot, preset } = fields[path] ?? {};
+    const { moot, preset } = fieldAt(path) ?? {};
     if (moot === undefined || isDeepStrictEqual(value, preset)) return [];
     return [{ level: "info", message: `${target} changes nothing here: ${moot}` }];
   });

@@ -1,5 +1,5 @@
 import { ConfigError } from "../error.ts";
-import { type Field, fields } from "./fields.ts";
+import { type Field, fieldAt } from "./fields.ts";
 
 /** A field that is set, and where: a path in a file, or a flag. */
 export interface Given {
@@ -23,7 +23,7 @@ export function checkValues(values: Values): { values: Values; errors: readonly 
   const other = (path: string) => values.get(path)?.value;
   const errors: ConfigError[] = [];
   const sound = [...values].filter(([path, { value, target }]) => {
-    const problems = fields[path]?.check?.(value, other) ?? [];
+    const problems = fieldAt(path)?.check?.(value, other) ?? [];
     for (const { part, value, instead } of problems) {
       errors.push(invalid(`${target}${part}`, value, instead));
     }
