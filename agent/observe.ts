@@ -1,4 +1,5 @@
-import type { AgentConfig } from "./config/settings.ts";
+import type { AgentEvent } from "./events/event.ts";
+import { failureEvent, healthCheckEvent, problemEvent } from "./events/trouble.ts";
 import type { Log } from "./log.ts";
 import type { SourceEvent } from "./model/event.ts";
 import type { LoopReport, LoopStatus } from "./reconcile/loop.ts";
@@ -6,7 +7,7 @@ import type { Writes } from "./reconcile/writes.ts";
 import { Backlog } from "./serve/backlog.ts";
 import type { AgentView } from "./serve/dump.ts";
 import { livez, type NodeState } from "./serve/health.ts";
-import { HealthCheckServers } from "./serve/health_check_servers.ts";
+import { type HealthCheckProblem, HealthCheckServers } from "./serve/health_check_servers.ts";
 import { serveHealth } from "./serve/health_server.ts";
 import { HealthTracker } from "./serve/health_tracker.ts";
 import type { Listener } from "./serve/listener.ts";
@@ -30,11 +31,17 @@ export function observe(parts: Parts, view: AgentView, log: Log): Observers {
   const { config, loop, latency, hunt, nodeWatch } = parts;
   const metrics = createMetrics(view);
   const tracker = new HealthTracker();
-  const told = new TellOnce(log);
+  const tell = (event: AgentEvent | undefined) => {
+    if (event !== undefined) parts.events?.record(event);
+  };
+  const told = new TellOnce(log, tell);
   const programmed = new ProgrammingTimes(parts.startedAt.getTime());
   const backlog = new Backlog();
-  const servers = serversOf(config, metrics, tracker, log);
-  const checks = healthChecksOf(tracker, log);
+  const servers = serversOf(parts, metrics, tracker, log);
+  const checks = healthChecksOf(tracker, (problem) => {
+    log.warn(problem.message, { service: `${problem.namespace}/${problem.name}` });
+    tell(healthCheckEvent(config.nodeName, problem));
+  });
   nodeWatch.followNodePorts((addresses) => checks.moveTo(addresses));
 
   loop.subscribe((report) => {
@@ -103,17 +110,16 @@ function nodeState({ source, loop: { store } }: Parts): NodeState {
   return isFolder && store.synced.has("nodes") ? "eligible" : "unseen";
 }
 
-function healthChecksOf(tracker: HealthTracker, log: Log): HealthCheckServers {
-  return new HealthCheckServers({
-    addresses: [],
-    healthy: () => livez(tracker.state(), Date.now()).healthy,
-    onProblem: ({ namespace, name, message }) =>
-      log.warn(message, { service: `${namespace}/${name}` }),
-  });
+function healthChecksOf(
+  tracker: HealthTracker,
+  onProblem: (problem: HealthCheckProblem) => void,
+): HealthCheckServers {
+  const healthy = () => livez(tracker.state(), Date.now()).healthy;
+  return new HealthCheckServers({ addresses: [], healthy, onProblem });
 }
 
 function serversOf(
-  config: AgentConfig,
+  { config, foreignProxies }: Parts,
   metrics: Metrics,
   tracker: HealthTracker,
   log: Log,
@@ -123,22 +129,29 @@ function serversOf(
   if (healthzBindAddress !== undefined) {
     const { answered } = metrics.record;
     const state = () => tracker.state();
-    servers.push(serveHealth({ address: healthzBindAddress, state, now: Date.now, answered, log }));
+    const address = healthzBindAddress;
+    const server = serveHealth({ address, state, now: Date.now, answered, log });
+    foreignProxies.watchPort("healthz_port", server);
+    servers.push(server);
   }
   if (metricsBindAddress !== undefined) {
-    servers.push(serveMetrics({ address: metricsBindAddress, metrics, config, log }));
+    const server = serveMetrics({ address: metricsBindAddress, metrics, config, log });
+    foreignProxies.watchPort("metrics_port", server);
+    servers.push(server);
   }
   return servers;
 }
 
-/** Logs each failure and problem when it appears, and the end of the first sync. */
+/** Tells of each failure and problem when it appears, and of the end of the first sync. */
 class TellOnce {
   readonly #log: Log;
+  readonly #tell: (event: AgentEvent | undefined) => void;
   #standing = new Set<string>();
   #ready = false;
 
-  constructor(log: Log) {
+  constructor(log: Log, tell: (event: AgentEvent | undefined) => void) {
     this.#log = log;
+    this.#tell = tell;
   }
 
   report(report: LoopReport, status: () => LoopStatus, writes: Writes): void {
@@ -152,12 +165,15 @@ class TellOnce {
   }
 
   #warn({ failures, problems }: LoopStatus): void {
-    const lines = new Map<string, string>();
-    for (const { key, message } of failures) lines.set(`${key}: ${message}`, key);
-    for (const { target, message } of problems) lines.set(`${target}: ${message}`, target);
-    for (const [line, target] of lines) {
-      if (!this.#standing.has(line)) this.#log.warn(line, { target });
-    }
+    const lines = new Map<string, () => void>();
+    const note = (target: string, message: string, event: AgentEvent | undefined) =>
+      lines.set(`${target}: ${message}`, () => {
+        this.#log.warn(`${target}: ${message}`, { target });
+        this.#tell(event);
+      });
+    for (const failure of failures) note(failure.key, failure.message, failureEvent(failure));
+    for (const problem of problems) note(problem.target, problem.message, problemEvent(problem));
+    for (const [line, warn] of lines) if (!this.#standing.has(line)) warn();
     this.#standing = new Set(lines.keys());
   }
 }

@@ -11,7 +11,9 @@ import { setNodeFacts } from "./datapath/node_settings.ts";
 import { type Datapath, openDatapath } from "./datapath/open.ts";
 import { StaleSocketHunt } from "./datapath/stale_socket_hunt.ts";
 import { destroyStaleSockets } from "./datapath/stale_sockets.ts";
+import { eventsOf } from "./events_of.ts";
 import { startFlows } from "./flows.ts";
+import { ForeignProxies } from "./foreign_proxies.ts";
 import { LatencyWindow } from "./latency.ts";
 import { createLog, type Log } from "./log.ts";
 import { keptSizes, mapSizes } from "./map_sizes.ts";
@@ -92,7 +94,13 @@ async function startAgent(config: AgentConfig, log: Log): Promise<() => Promise<
     parts.loop.stop();
     parts.hunt?.stop();
     parts.nodeWatch.close();
-    await Promise.all([observers.close(), debug.close(), parts.flows.stop()]);
+    parts.foreignProxies.close();
+    await Promise.all([
+      observers.close(),
+      debug.close(),
+      parts.flows.stop(),
+      parts.events?.close(),
+    ]);
     datapath.close();
   };
 }
@@ -111,6 +119,7 @@ async function partsOf(
   log: Log,
 ): Promise<Parts> {
   const reconciler = await Reconciler.adopt(datapath.maps, config);
+  const events = eventsOf(config, log.child({ part: "events" }));
   const settings = { ...defaultLoopSettings, nodeName: config.nodeName };
   return {
     config,
@@ -123,6 +132,12 @@ async function partsOf(
     hunt: huntOf(datapath, log),
     nodeWatch: new NodeWatch(config, datapath, log.child({ part: "network" })),
     flows: startFlows(datapath, config, log.child({ part: "flows" })),
+    events,
+    foreignProxies: new ForeignProxies({
+      nodeName: config.nodeName,
+      log,
+      record: (event) => events?.record(event),
+    }),
     startedAt: new Date(),
   };
 }

@@ -6,7 +6,9 @@ import type { Datapath } from "./datapath/open.ts";
 import { readPacketCounts } from "./datapath/packet_counts.ts";
 import { readServices, readTraffic } from "./datapath/read.ts";
 import type { StaleSocketHunt } from "./datapath/stale_socket_hunt.ts";
+import type { EventRecorder } from "./events/recorder.ts";
 import type { Flows } from "./flows.ts";
+import type { ForeignProxies } from "./foreign_proxies.ts";
 import type { LatencyWindow } from "./latency.ts";
 import type { NodeWatch } from "./node_watch.ts";
 import type { Loop } from "./reconcile/loop.ts";
@@ -32,6 +34,9 @@ export interface Parts {
   readonly hunt: StaleSocketHunt | undefined;
   readonly nodeWatch: NodeWatch;
   readonly flows: Flows;
+  readonly foreignProxies: ForeignProxies;
+  /** Undefined: the source has nowhere to put them. */
+  readonly events: EventRecorder | undefined;
   readonly startedAt: Date;
 }
 
@@ -66,10 +71,16 @@ function statusOf(parts: Parts): AgentStatus {
       since: new Date(since).toISOString(),
       retries,
     })),
+    foreignProxies: parts.foreignProxies.found,
+    events: parts.events?.counts ?? null,
     problems: [
       ...sourceStatus.problems,
       ...problems.map(({ target, message }) => ({ target, message })),
       ...parts.nodeWatch.problems(),
+      ...parts.foreignProxies.found.map(({ what }) => ({
+        target: "another service proxy",
+        message: what,
+      })),
     ],
   };
 }

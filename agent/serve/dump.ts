@@ -8,8 +8,10 @@ import type {
   ServiceReport,
   TrafficReport,
 } from "../datapath/report.ts";
+import type { EventCounts } from "../events/recorder.ts";
 import type { IpFamily } from "../model/address.ts";
 import type { Resource } from "../model/event.ts";
+import type { ProxyRules } from "../network/service_proxies.ts";
 import type { SourceProblem, SourceStatus } from "../sources/source.ts";
 
 /**
@@ -27,8 +29,17 @@ export interface AgentStatus {
   readonly sync: SyncStatus;
   /** Service ports that the kernel does not hold as they should be; retried with backoff. */
   readonly failures: readonly FailureDump[];
+  /** Other service proxies on the node, or what they have left (PF-41). */
+  readonly foreignProxies: readonly ForeignProxyDump[];
+  /** Events about what an operator must know, since the start; null: the source takes none. */
+  readonly events: EventCounts | null;
   /** Objects of the source that were left out, devices that cannot be served, and why. */
   readonly problems: readonly SourceProblem[];
+}
+
+export interface ForeignProxyDump {
+  readonly evidence: ProxyRules | "healthz_port" | "metrics_port";
+  readonly what: string;
 }
 
 export interface SourceDump {

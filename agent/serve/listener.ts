@@ -18,6 +18,10 @@ export interface ListenerOptions {
 export interface Listener {
   /** The first time that the address was had; never rejects. */
   readonly bound: Promise<AddressInfo>;
+  /** Where it listens, as text. */
+  readonly address: string;
+  /** Since when another process has the address, in milliseconds since 1970; undefined: none has. */
+  takenSince(): number | undefined;
   /** Ends the server and its open connections. */
   close(): Promise<void>;
 }
@@ -37,6 +41,7 @@ export function listen({
   const bound = Promise.withResolvers<AddressInfo>();
   const where = formatBindAddress(address);
   let refused = false;
+  let takenSince: number | undefined;
   let closed = false;
   let retry: NodeJS.Timeout | undefined;
 
@@ -44,9 +49,11 @@ export function listen({
   server.on("listening", () => {
     if (refused) log.info(`${name} is served now`, { address: where });
     refused = false;
+    takenSince = undefined;
     bound.resolve(server.address() as AddressInfo);
   });
-  server.on("error", (error) => {
+  server.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EADDRINUSE") takenSince ??= Date.now();
     const say = refused ? log.debug : log.warn;
     say(`${name} cannot be served yet; retrying`, { address: where, error });
     refused = true;
@@ -55,6 +62,8 @@ export function listen({
   attempt();
   return {
     bound: bound.promise,
+    address: where,
+    takenSince: () => takenSince,
     close: () => {
       closed = true;
       clearTimeout(retry);

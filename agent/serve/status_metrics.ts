@@ -37,6 +37,8 @@ const perPacketCount = (field: "packets" | "bytes") => ({
     datapath.packets.map((it) => [{ device: it.device, reason: it.reason }, it[field]])) as Read,
 });
 
+const signs = ["nftables", "iptables", "ipvs", "healthz_port", "metrics_port"] as const;
+
 /** Every metric that is read from the status on a scrape. */
 const statusMetrics: readonly StatusMetric[] = [
   {
@@ -168,6 +170,25 @@ const statusMetrics: readonly StatusMetric[] = [
     name: "sluice_retries_pending",
     help: "Failed writes that wait to be tried again",
     ...one(({ sync }) => sync.pendingRetries),
+  },
+  {
+    kind: "gauge",
+    name: "sluice_foreign_proxy",
+    help: "1 where there is this sign of another service proxy on the node",
+    labels: ["evidence"],
+    read: ({ foreignProxies }) =>
+      signs.map((evidence) => {
+        const isThere = foreignProxies.some((it) => it.evidence === evidence);
+        return [{ evidence }, Number(isThere)];
+      }),
+  },
+  {
+    kind: "counter",
+    name: "sluice_events_total",
+    help: "Events about what an operator must know: sent, suppressed as too many, failed",
+    labels: ["outcome"],
+    read: ({ events }) =>
+      Object.entries(events ?? {}).map(([outcome, count]) => [{ outcome }, count]),
   },
   {
     kind: "gauge",

@@ -112,6 +112,11 @@ export const status: AgentStatus = {
       retries: 7,
     },
   ],
+  foreignProxies: [
+    { evidence: "nftables", what: "table ip kube-proxy of nftables" },
+    { evidence: "healthz_port", what: "another process at 0.0.0.0:10256" },
+  ],
+  events: { sent: 66, suppressed: 67, failed: 68 },
   problems: [
     { target: "shop/old", message: "the Service has no ports; add spec.ports" },
     { target: "b.yaml", message: "is no YAML" },

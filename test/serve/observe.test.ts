@@ -3,6 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Twin } from "../../agent/datapath/twin.ts";
+import type { AgentEvent } from "../../agent/events/event.ts";
 import { LatencyWindow } from "../../agent/latency.ts";
 import { createLog } from "../../agent/log.ts";
 import type { Resource, SourceEvent } from "../../agent/model/event.ts";
@@ -15,7 +16,7 @@ import { view } from "./fixture.ts";
 
 const capacity = { services: 64, backends: 64, slots: 64, frontends: 64 };
 const synced = (resource: Resource): SourceEvent => ({ kind: "synced", resource });
-const web: SourceEvent = {
+const web = {
   kind: "service",
   service: {
     namespace: "default",
@@ -33,16 +34,18 @@ const web: SourceEvent = {
     algorithm: "random",
     weights: new Map(),
   },
-};
+} satisfies SourceEvent;
 
 let rig: AgentRig;
 let observers: Observers;
+let recorded: AgentEvent[];
 let livez: () => Promise<number>;
 let sample: (name: string) => Promise<number | undefined>;
 
 beforeEach(async () => {
   vi.useFakeTimers({ toFake: ["Date"] });
   const [port, metricsPort] = [await freePort(), await freePort()];
+  recorded = [];
   rig = await AgentRig.start(new Twin(capacity));
   observers = observe(partsOf(rig, port, metricsPort), view(), log());
   livez = async () => (await fetch(`http://127.0.0.1:${port}/livez`)).status;
@@ -70,14 +73,18 @@ async function freePort(): Promise<number> {
 function partsOf({ loop, reconciler }: AgentRig, port: number, metricsPort: number): Parts {
   const host = "127.0.0.1";
   const config = {
+    nodeName: "here",
     healthzBindAddress: { host, port },
     metricsBindAddress: { host, port: metricsPort },
   };
   const source = { status: () => ({ kind: "kubernetes" }) };
   const latency = new LatencyWindow();
   const nodeWatch = { followNodePorts: () => {} };
-  const parts = { config, loop, reconciler, source, latency, nodeWatch, startedAt: new Date() };
-  return parts as unknown as Parts;
+  const foreignProxies = { watchPort: () => {} };
+  const events = { record: (event: AgentEvent) => recorded.push(event) };
+  const startedAt = new Date();
+  const running = { config, loop, reconciler, source, latency, nodeWatch, startedAt };
+  return { ...running, foreignProxies, events } as unknown as Parts;
 }
 
 const log = () => createLog({ level: "error", format: "json", output: process.stderr });
@@ -173,5 +180,62 @@ describe("metrics of publishing", () => {
     tell(changed());
     await rig.settle();
     expect(await programmed()).toBe(0);
+  });
+});
+
+describe("events", () => {
+  const reasons = () => recorded.map(({ regarding, reason }) => `${regarding.name} ${reason}`);
+
+  it("tell once of a Service that has no room, and again when it comes back (PF-08)", async () => {
+    tell(...start);
+    await rig.settle();
+    const many = Array.from({ length: 65 }, (_, at) => endpoint(`10.0.0.${at + 1}`));
+    tell(changed({ endpoints: many }));
+    await rig.settle();
+    tell(changed({ endpoints: many, name: "again" }));
+    await rig.settle();
+    expect(reasons()).toEqual(["web ServiceMapFull"]);
+    expect(recorded[0]?.note).toMatch(
+      /^port \/TCP\/IPv4 is not programmed: the map backends has no room left in its 64 entries/,
+    );
+    tell(changed(), changed({ name: "again" }));
+    await rig.settle();
+    tell(changed({ endpoints: many }));
+    await rig.settle();
+    expect(reasons()).toEqual(["web ServiceMapFull", "web ServiceMapFull"]);
+  });
+
+  it("tell of source ranges that are none (KP-24)", async () => {
+    const loadBalancerSourceRanges = ["10.0.0.0/8", "nonsense"];
+    const balancer = { ...web.service, type: "LoadBalancer", loadBalancerSourceRanges } as const;
+    tell({ ...web, service: balancer }, ...start.slice(1));
+    await rig.settle();
+    expect(reasons()).toEqual(["web InvalidSourceRange"]);
+    expect(recorded[0]?.note).toContain("nonsense");
+  });
+
+  it("tell of a healthCheckNodePort that is taken, as kube-proxy's do (KP-40)", async () => {
+    const taken = createServer().listen(0);
+    await once(taken, "listening");
+    const { port } = taken.address() as AddressInfo;
+    const balancer = {
+      ...web.service,
+      type: "LoadBalancer",
+      externalTrafficPolicy: "Local",
+      healthCheckNodePort: port,
+    } as const;
+    tell({ ...web, service: balancer }, ...start.slice(1));
+    await rig.settle();
+    await until(() => recorded.length > 0, { deadlineMs: 5_000, describe: "an event" });
+    expect(recorded).toEqual([
+      {
+        regarding: { apiVersion: "v1", kind: "Service", namespace: "default", name: "web" },
+        reason: "FailedToStartServiceHealthcheck",
+        action: "Listen",
+        note: expect.stringMatching(`^node here: healthCheckNodePort ${port} cannot be served`),
+      },
+    ]);
+    taken.close();
+    await once(taken, "close");
   });
 });

@@ -21,6 +21,15 @@ export interface Transport {
   close(): void;
 }
 
+/** A request that changes something. */
+export interface Change {
+  readonly method: "POST" | "PATCH";
+  readonly path: string;
+  /** Of the body: "application/json", or a kind of patch. */
+  readonly type: string;
+  readonly body: unknown;
+}
+
 /** Between checks of a silent connection; with the system's ten probes a dead peer shows in 40 s. */
 const keepAliveMsecs = 30_000;
 
@@ -41,11 +50,20 @@ export class HttpTransport implements Transport {
     return this.#target;
   }
 
-  async get(operation: string, path: string, signal: AbortSignal): Promise<Answer> {
+  get(operation: string, path: string, signal: AbortSignal): Promise<Answer> {
+    return this.#answer(operation, { method: "GET", path }, signal);
+  }
+
+  /** As `get`, of something that is to be made or changed. */
+  change(operation: string, change: Change, signal: AbortSignal): Promise<Answer> {
+    return this.#answer(operation, change, signal);
+  }
+
+  async #answer(operation: string, asked: Asked, signal: AbortSignal): Promise<Answer> {
     try {
       // A credential plugin may hang: the signal ends that wait as well.
       const options = await unlessAborted(this.#requestOptions(), signal);
-      const response = await this.#send(options, path, signal);
+      const response = await this.#send(options, asked, signal);
       return {
         httpStatus: response.statusCode ?? 0,
         retryAfter: response.headers["retry-after"],
@@ -82,15 +100,22 @@ export class HttpTransport implements Transport {
 
   #send(
     options: https.RequestOptions,
-    path: string,
+    asked: Asked,
     signal: AbortSignal,
   ): Promise<http.IncomingMessage> {
     const send = options.protocol === "http:" ? http.request : https.request;
-    const headers = { ...options.headers, Accept: "application/json", "User-Agent": "sluice" };
+    const { method, path } = asked;
+    const body = asked.method === "GET" ? undefined : JSON.stringify(asked.body);
+    const headers = {
+      ...options.headers,
+      Accept: "application/json",
+      "User-Agent": "sluice",
+      ...(asked.method === "GET" ? {} : { "Content-Type": asked.type }),
+    };
     const prefix = options.path?.replace(/\/$/, "") ?? "";
     return new Promise((resolve, reject) => {
-      const request = send({ ...options, path: `${prefix}${path}`, headers, signal });
-      request.on("response", resolve).on("error", reject).end();
+      const request = send({ ...options, method, path: `${prefix}${path}`, headers, signal });
+      request.on("response", resolve).on("error", reject).end(body);
     });
   }
 
@@ -111,6 +136,8 @@ export class HttpTransport implements Transport {
     return new RequestFailure("unreachable", operation, this.#target, reasonOf(cause), { cause });
   }
 }
+
+type Asked = Change | { readonly method: "GET"; readonly path: string };
 
 function unlessAborted<T>(result: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
