@@ -69,6 +69,7 @@ static __always_inline void turn_round(const struct flow_key *key, const struct 
 	other->backend = flow->backend;
 	other->generation = flow->generation;
 	other->slice = flow->slice;
+	other->slots = flow->slots;
 	other->flags = (flow->flags ^ FLOW_REPLY) & (FLOW_REPLY | FLOW_MASQUERADE | FLOW_FAST);
 	other->tcp = 0;
 	other->pad = 0;

@@ -330,7 +330,8 @@ struct flow {
 	__u8 tcp;   /* enum flow_tcp */
 	__u8 slice; /* BACKEND_IN_CLUSTER or BACKEND_IN_LOCAL */
 	__u8 pad;
-	__u32 mtu; /* of the device, in bytes from the network header on */
+	__u32 mtu;   /* of the device, in bytes from the network header on */
+	__u32 slots; /* offset of the slice that it was selected from: another is there after any change */
 };
 
 /* Ports of the fragments that have none, known once the first one has passed. */

@@ -32,6 +32,34 @@ static __always_inline __u32 hash_flow(const struct flow_key *key, bool client_o
 	return mix(hash, key->protocol);
 }
 
+/* A slice that changes is written elsewhere. */
+static __always_inline __u32 slots_of(const struct service *service, __u8 slice)
+{
+	return slice == BACKEND_IN_LOCAL ? service->local : service->cluster;
+}
+
+/*
+ * A connection from a port that the client has just used keeps the backend of the one before, where
+ * that had an answer and the slice is still the same: chosen at random it was then, and its entries
+ * stand, while others would have to be made.
+ */
+static __always_inline bool select_last(const struct scratch *opening, const struct found *found,
+					__u8 slice, struct choice *choice)
+{
+	const struct flow *last;
+
+	if (opening->ended_key.protocol != IPPROTO_TCP ||
+	    found->service->algorithm != ALGORITHM_RANDOM || found->service->affinity_seconds)
+		return false;
+	last = bpf_map_lookup_elem(&flows, &opening->packet.key);
+	if (!last || !(last->tcp & FLOW_TCP_ACK) || last->slice != slice ||
+	    last->slots != slots_of(found->service, slice))
+		return false;
+	choice->index = last->backend;
+	choice->backend = live_backend(last->backend, last->generation, found->index, slice);
+	return choice->backend != NULL;
+}
+
 static __always_inline bool select_for(const struct flow_key *key, const struct found *found,
 				       __u8 slice, struct service_stats *stats,
 				       struct choice *choice)
@@ -282,6 +310,7 @@ static __always_inline int open_flow(struct __sk_buff *skb, const struct packet 
 	if (reason != REASON_NEW_FLOW)
 		return reason;
 	request->slice = slice;
+	request->slots = slots_of(found->service, slice);
 	fill_sums(&packet->key, request);
 	turn_round(&packet->key, request, &opening->reply);
 	route_replies(skb, opening);

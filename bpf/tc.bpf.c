@@ -90,7 +90,8 @@ __noinline int begin(struct __sk_buff *skb, __u32 hook)
 		return drop(skb, REASON_DROPPED_SOURCE_RANGE);
 	}
 	slice = slice_for(&found, origin);
-	if (!select_for(&packet->key, &found, slice, stats, &choice))
+	if (!select_last(opening, &found, slice, &choice) &&
+	    !select_for(&packet->key, &found, slice, stats, &choice))
 		return turn_away(skb, packet, &found, slice, stats);
 	reason = open_flow(skb, packet, &found, slice, &choice, opening, hook);
 	flow = &opening->request;

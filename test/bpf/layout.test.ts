@@ -238,6 +238,7 @@ const codecs = [
     tcp: 0x22,
     slice: 0x23,
     mtu: 0x2425_2627,
+    slots: 0x2122_2324,
   }),
   sample("fragment_key", layout.fragmentKeyCodec, {
     source: address,

@@ -57,6 +57,7 @@ export function entriesOf(spec: FlowSpec): readonly [request: Entry, reply: Entr
     from: noMac,
     slice: 1,
     mtu: 0,
+    slots: 0,
   };
   const masked = flags | (masquerade === undefined ? 0 : FlowFlag.MASQUERADE);
   return [
