@@ -170,7 +170,7 @@ describe("a flag of kube-proxy", () => {
       '--cluster-cidr: "10.0.0.0/33" is not valid; use one CIDR such as 10.244.0.0/16, or one of each family with a comma between',
     ],
     [
-      "--ipvs-exclude-cidrs=10.0.0.0/8,x",
+      "--proxy-mode=ipvs --ipvs-exclude-cidrs=10.0.0.0/8,x",
       '--ipvs-exclude-cidrs[1]: "x" is not valid; use a CIDR such as 192.168.1.0/24 or fd00::/8',
     ],
     [

@@ -240,13 +240,15 @@ describe("a KubeProxyConfiguration", () => {
     expect([code, err]).toEqual([2, `error: /c.conf: ${message}\n`]);
   });
 
-  it("takes what kube-proxy takes: JSON, host bits in a CIDR, a cluster CIDR of another mode", async () => {
+  it("takes what kube-proxy takes: JSON, host bits in a CIDR, anything of a mode that is not in use", async () => {
     const file = JSON.stringify({
       apiVersion: "kubeproxy.config.k8s.io/v1alpha1",
       kind: "KubeProxyConfiguration",
       nodePortAddresses: ["10.1.2.3/8"],
       detectLocalMode: "NodeCIDR",
       clusterCIDR: "anything",
+      ipvs: { excludeCIDRs: ["anything"], syncPeriod: "-1s" },
+      nftables: { masqueradeBit: 40 },
       logging: { flushFrequency: 5_000_000_000, options: { json: { infoBufferSize: "4Ki" } } },
     });
     expect((await start("--config=/c.conf", file)).code).toBe(0);

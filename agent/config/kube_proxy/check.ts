@@ -20,13 +20,17 @@ export const address = (value: unknown): Problem[] =>
 
 const itemsOf = (value: unknown): readonly string[] => value as readonly string[];
 
-export function cidrs(value: unknown): Problem[] {
+function cidrs(value: unknown): Problem[] {
   return itemsOf(value).flatMap((item, index) =>
     networkOf(item) ? [] : [{ part: `[${index}]`, value: item, instead: cidr }],
   );
 }
 
 const cidr = "a CIDR such as 192.168.1.0/24 or fd00::/8";
+
+/** Looked at in the mode that goes by them. */
+export const ipvsCidrs = (value: unknown, other: (path: string) => unknown): Problem[] =>
+  other("mode") === "ipvs" ? cidrs(value) : [];
 
 /** Either "primary" alone, or CIDRs (KP-26). */
 export function nodePortAddresses(value: unknown): Problem[] {

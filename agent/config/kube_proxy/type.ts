@@ -64,6 +64,13 @@ export const duration: FieldType = {
   zero: "0s",
 };
 
+/** Of modes that are not in use kube-proxy takes any. */
+export const signedDuration: FieldType = {
+  ...duration,
+  instead: "a time such as 30s, 15m or 24h0m0s",
+  accepts: (value) => typeof value === "string" && duration.accepts(value.replace(/^-/, "")),
+};
+
 /** `logging.flushFrequency` alone may be a number: nanoseconds. */
 export const durationOrNanoseconds: FieldType = {
   ...duration,
