@@ -3,8 +3,6 @@
 #ifndef SLUICE_MEMORY_H
 #define SLUICE_MEMORY_H
 
-#define TCP_ESTABLISHED 1
-
 static __always_inline void fill_translation(struct translation *to, const struct endpoint *vip,
 					     const struct found *found, const struct choice *choice)
 {
@@ -86,12 +84,6 @@ static __always_inline void forget_connection(struct bpf_sock_addr *ctx)
 	}
 	clear_tcp_place(bpf_get_socket_cookie(ctx));
 	bpf_sk_storage_delete(&connected_tcp, ctx->sk);
-}
-
-/* UDP: connect() has named a peer, and only from that one is anything heard. */
-static __always_inline bool is_connected(const struct bpf_sock_addr *ctx)
-{
-	return ctx->sk->state == TCP_ESTABLISHED;
 }
 
 static __always_inline bool is_to(const struct translation *flow, const struct endpoint *vip)

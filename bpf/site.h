@@ -3,6 +3,36 @@
 #ifndef SLUICE_SITE_H
 #define SLUICE_SITE_H
 
+#define TCP_ESTABLISHED 1
+
+/* UDP: connect() has named a peer, and only from that one is anything heard. */
+static __always_inline bool is_connected(const struct bpf_sock_addr *ctx)
+{
+	return ctx->sk->state == TCP_ESTABLISHED;
+}
+
+/*
+ * A datagram to the peer goes where connect() has led it, translated or not: an answer from elsewhere
+ * would not be heard. The hooks of sendmsg() are passed all the same where the peer is named again,
+ * and with each datagram where it is an IPv4-mapped one.
+ */
+static __always_inline bool is_to_peer(struct bpf_sock_addr *ctx, enum hook hook,
+				       const struct endpoint *at)
+{
+	struct address peer;
+
+	if (hook != HOOK_SENDMSG4 && hook != HOOK_SENDMSG6)
+		return false;
+	if (!is_connected(ctx))
+		return false;
+	if (hook == HOOK_SENDMSG4)
+		peer = address_of_v4(ctx->sk->dst_ip4);
+	else
+		peer = (struct address){ { ctx->sk->dst_ip6[0], ctx->sk->dst_ip6[1],
+					   ctx->sk->dst_ip6[2], ctx->sk->dst_ip6[3] } };
+	return address_equal(&peer, &at->address);
+}
+
 /*
  * Before 5.14 the agent cannot learn its namespace's cookie. The node's is taken to be the initial
  * one then, whose cookie any program may ask for.
@@ -42,6 +72,8 @@ static __always_inline enum lookup find_on_loopback(struct bpf_sock_addr *ctx, e
 static __always_inline enum lookup find_from_socket(struct bpf_sock_addr *ctx, enum hook hook,
 						    struct endpoint *at, struct found *found)
 {
+	if (is_to_peer(ctx, hook, at))
+		return LOOKUP_NONE;
 	if (address_is_loopback(&at->address) || address_is_unspecified(&at->address))
 		return find_on_loopback(ctx, hook, at, found);
 	return find_service(&at->address, at->port, ctx->protocol, found);
