@@ -7,6 +7,8 @@
  * kernel repeats its SYN after one, also where it missed a refusal that came while it still sent. A
  * datagram has 250 ms, and is repeated once with a second. The first try of a place decides how many
  * follow: all of them where somebody answered, two where it failed at once, none where it took long.
+ * Of those that follow, UDP is sent by sendto() every other time, and an answer from another address
+ * than the one asked is "LINE failed EREMCHG"; IPv4 is asked by an IPv6 socket two times of four.
  * `await` repeats what failed until every place has answered once, and exits with 1 at the deadline.
  */
 #define _GNU_SOURCE
@@ -39,11 +41,12 @@ struct place {
 	socklen_t length;
 	int type;
 	int tries;
+	bool answered; /* at its first try */
 };
 
 struct try {
 	int place;
-	bool first;  /* of its place */
+	int number;  /* of its place, from 0 */
 	bool second; /* after one that was not answered in time */
 };
 
@@ -116,7 +119,7 @@ static void read_place(const char *protocol, const char *address, int port, int 
 		errno = EINVAL;
 		die(address);
 	}
-	enqueue((struct try){ .place = place_count++, .first = true });
+	enqueue((struct try){ .place = place_count++ });
 }
 
 static void read_places(const char *path)
@@ -136,10 +139,10 @@ static void follow(struct try try, int count)
 {
 	int rest = places[try.place].tries - 1;
 
-	if (is_await || !try.first)
+	if (is_await || try.number > 0)
 		return;
-	for (int i = 0; i < rest && i < count; i++)
-		enqueue((struct try){ .place = try.place });
+	for (int i = 1; i <= rest && i <= count; i++)
+		enqueue((struct try){ .place = try.place, .number = i });
 }
 
 static void fail(struct try try, int error, long took_ms)
@@ -171,6 +174,34 @@ static int timeout_ms(struct try try)
 	return try.second ? SECOND_UDP_TIMEOUT_MS : FIRST_UDP_TIMEOUT_MS;
 }
 
+/* What failed or was dropped at first is asked again in the same way. */
+static bool is_unconnected(struct try try)
+{
+	return places[try.place].type == SOCK_DGRAM && places[try.place].answered &&
+	       try.number % 2 == 1;
+}
+
+static bool is_mapped(struct try try)
+{
+	return places[try.place].answered && try.number % 4 >= 2;
+}
+
+/* The place's address, as an IPv4-mapped one for an IPv6 socket. */
+static socklen_t address_of(struct try try, struct sockaddr_storage *address)
+{
+	struct place *place = &places[try.place];
+	struct sockaddr_in *v4 = (struct sockaddr_in *)&place->address;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)address;
+
+	*address = place->address;
+	if (place->address.ss_family == AF_INET6 || !is_mapped(try))
+		return place->length;
+	*v6 = (struct sockaddr_in6){ .sin6_family = AF_INET6, .sin6_port = v4->sin_port };
+	v6->sin6_addr.s6_addr32[2] = htonl(0xffff);
+	v6->sin6_addr.s6_addr32[3] = v4->sin_addr.s_addr;
+	return sizeof(*v6);
+}
+
 static void end_probe(struct probe *probe)
 {
 	close(probe->fd);
@@ -181,7 +212,10 @@ static void end_probe(struct probe *probe)
 static void start_probe(struct try try)
 {
 	struct place *place = &places[try.place];
+	struct sockaddr_storage address;
+	socklen_t length = address_of(try, &address);
 	struct linger reset = { .l_onoff = 1 };
+	int on = 1;
 	struct epoll_event event = { .events = EPOLLOUT | EPOLLIN };
 	struct probe *probe = NULL;
 	int fd;
@@ -189,12 +223,15 @@ static void start_probe(struct try try)
 	for (int i = 0; i < MAX_OPEN && !probe; i++)
 		if (probes[i].fd < 0)
 			probe = &probes[i];
-	fd = socket(place->address.ss_family, place->type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	fd = socket(address.ss_family, place->type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		die("socket");
 	if (place->type == SOCK_STREAM)
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-	if (connect(fd, (struct sockaddr *)&place->address, place->length) && errno != EINPROGRESS) {
+	if (is_unconnected(try)) {
+		setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on));
+		setsockopt(fd, IPPROTO_IPV6, IPV6_RECVERR, &on, sizeof(on));
+	} else if (connect(fd, (struct sockaddr *)&address, length) && errno != EINPROGRESS) {
 		fail(try, errno, 0);
 		close(fd);
 		return;
@@ -214,12 +251,30 @@ static void start_probe(struct try try)
 static int ask(struct probe *probe)
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.ptr = probe };
+	struct sockaddr_storage address;
+	socklen_t length = address_of(probe->try, &address);
+	struct sockaddr *to = is_unconnected(probe->try) ? (struct sockaddr *)&address : NULL;
 
 	probe->asked = true;
-	if (places[probe->try.place].type == SOCK_DGRAM && send(probe->fd, "?", 1, 0) < 0 &&
-	    errno != EPERM)
+	if (places[probe->try.place].type == SOCK_DGRAM &&
+	    sendto(probe->fd, "?", 1, 0, to, to ? length : 0) < 0 && errno != EPERM)
 		return errno;
 	return epoll_ctl(epoll, EPOLL_CTL_MOD, probe->fd, &event) ? errno : 0;
+}
+
+/* recv() that fails where the answer comes from another address than the one asked. */
+static ssize_t receive(struct probe *probe, char *line, size_t room)
+{
+	struct sockaddr_storage from = {}, asked;
+	socklen_t length = sizeof(from), asked_length = address_of(probe->try, &asked);
+	ssize_t size = recvfrom(probe->fd, line, room, 0, (struct sockaddr *)&from, &length);
+
+	if (size < 0 || !is_unconnected(probe->try))
+		return size;
+	if (length == asked_length && memcmp(&from, &asked, length) == 0)
+		return size;
+	errno = EREMCHG;
+	return -1;
 }
 
 static void handle(struct probe *probe)
@@ -233,7 +288,7 @@ static void handle(struct probe *probe)
 	getsockopt(probe->fd, SOL_SOCKET, SO_ERROR, &error, &length);
 	if (!error && !probe->asked)
 		error = ask(probe);
-	size = error ? -1 : recv(probe->fd, line, sizeof(line) - 1, 0);
+	size = error ? -1 : receive(probe, line, sizeof(line) - 1);
 	if (!error && size < 0 && errno == EAGAIN)
 		return;
 	if (!error && size <= 0)
@@ -249,6 +304,8 @@ static void handle(struct probe *probe)
 		die(line);
 	}
 	printf("%d answered %s %s\n", try.place, name, client);
+	if (try.number == 0)
+		places[try.place].answered = true;
 	follow(try, places[try.place].tries);
 }
 
