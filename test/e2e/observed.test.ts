@@ -79,8 +79,56 @@ describe("what a running agent tells", () => {
     expect(await metric(/^kubeproxy_sync_proxy_rules_service_changes_total/)).toBeGreaterThan(0);
     expect(await metric(/^kubeproxy_sync_proxy_rules_endpoint_changes_total/)).toBeGreaterThan(0);
     expect(await metric(/^kubeproxy_sync_proxy_rules_last_timestamp_seconds/)).toBeGreaterThan(0);
+    expect(
+      await metric(/^kubeproxy_sync_full_proxy_rules_duration_seconds_count\{ip_family="IPv4"/),
+    ).toBe(1);
+    expect(
+      await metric(/^kubeproxy_sync_partial_proxy_rules_duration_seconds_count\{ip_family="IPv4"/),
+    ).toBeGreaterThan(0);
+    expect(await metric(/^sluice_build_info\{/)).toBe(1);
+    expect(await metric(/^sluice_watch_age_seconds\{resource="services"/)).toBeGreaterThanOrEqual(
+      0,
+    );
     expect(await metric(/^sluice_map_writes_total\{map="backends"/)).toBeGreaterThanOrEqual(2);
     expect(await metric(/^sluice_map_entries\{map="services"/)).toBeGreaterThanOrEqual(2);
+  });
+
+  it("counts Services that a Local policy leaves without an endpoint here (KP-14, KP-60)", async () => {
+    const gaps = (policy: string) =>
+      metric(
+        new RegExp(
+          `^kubeproxy_sync_proxy_rules_no_local_endpoints_total\\{traffic_policy="${policy}",ip_family="IPv4"`,
+        ),
+      );
+    expect(await gaps("internal")).toBe(0);
+    const b = await cluster.addNode("b");
+    await cluster.api.createService("far", {
+      selector: { app: "far" },
+      internalTrafficPolicy: "Local",
+      ports: [{ port: 80, targetPort: 8080 }],
+    });
+    const far = await cluster.deployment("far", {
+      replicas: 1,
+      ports: [{ port: 8080 }],
+      nodes: [b],
+    });
+    const reaches = (count: number) =>
+      until(async () => (await gaps("internal")) === count, {
+        deadlineMs: 10_000,
+        describe: `${count} Services without a local endpoint`,
+      });
+    await reaches(1);
+    expect(await gaps("external")).toBe(0);
+    await far.scale(0);
+    await reaches(0);
+  });
+
+  it("shows its settings and its name beside the metrics (KP-42)", async () => {
+    const { status, body } = await get(10249, "/configz");
+    expect(status).toBe(200);
+    expect(JSON.parse(body)).toMatchObject({ "sluice.dev": { nodeName: "a" } });
+    expect(await get(10249, "/proxyMode")).toEqual({ status: 200, body: "sluice" });
+    expect(await get(10249, "/healthz")).toEqual({ status: 200, body: "ok" });
   });
 
   it("is healthy and live with its Node known, in kube-proxy's shape (KP-41)", async () => {
