@@ -1,9 +1,7 @@
 import type { AgentEvent } from "./events/event.ts";
-import { failureEvent, healthCheckEvent, problemEvent } from "./events/trouble.ts";
+import { healthCheckEvent } from "./events/trouble.ts";
 import type { Log } from "./log.ts";
 import type { SourceEvent } from "./model/event.ts";
-import type { LoopReport, LoopStatus } from "./reconcile/loop.ts";
-import type { Writes } from "./reconcile/writes.ts";
 import { Backlog } from "./serve/backlog.ts";
 import type { AgentView } from "./serve/dump.ts";
 import { livez, type NodeState } from "./serve/health.ts";
@@ -14,6 +12,7 @@ import type { Listener } from "./serve/listener.ts";
 import { createMetrics, type Metrics } from "./serve/metrics.ts";
 import { serveMetrics } from "./serve/metrics_server.ts";
 import { type EndpointChange, ProgrammingTimes } from "./serve/programming_times.ts";
+import { TellOnce } from "./tell_once.ts";
 import type { Parts } from "./view.ts";
 
 export interface Observers {
@@ -59,8 +58,9 @@ export function observe(parts: Parts, view: AgentView, log: Log): Observers {
         metrics.record.current(family, now);
         if (seconds !== undefined) metrics.record.synced(family, scope, seconds);
       }
-      const { failures } = loop.status();
-      for (const change of programmed.take()) {
+      const changes = programmed.take();
+      const failures = changes.length === 0 ? [] : loop.status().failures;
+      for (const change of changes) {
         if (failures.some(({ key }) => concerns(key, change))) continue;
         metrics.record.programmed(change.family, (now - change.changedAt) / 1000);
       }
@@ -140,40 +140,4 @@ function serversOf(
     servers.push(server);
   }
   return servers;
-}
-
-/** Tells of each failure and problem when it appears, and of the end of the first sync. */
-class TellOnce {
-  readonly #log: Log;
-  readonly #tell: (event: AgentEvent | undefined) => void;
-  #standing = new Set<string>();
-  #ready = false;
-
-  constructor(log: Log, tell: (event: AgentEvent | undefined) => void) {
-    this.#log = log;
-    this.#tell = tell;
-  }
-
-  report(report: LoopReport, status: () => LoopStatus, writes: Writes): void {
-    if (report.problemsChanged) this.#warn(status());
-    if (!this.#ready && status().ready) {
-      this.#ready = true;
-      this.#log.info("everything is published", { ...writes });
-    } else if (report.published > 0) {
-      this.#log.debug("published", { servicePorts: report.published, ...report.writes });
-    }
-  }
-
-  #warn({ failures, problems }: LoopStatus): void {
-    const lines = new Map<string, () => void>();
-    const note = (target: string, message: string, event: AgentEvent | undefined) =>
-      lines.set(`${target}: ${message}`, () => {
-        this.#log.warn(`${target}: ${message}`, { target });
-        this.#tell(event);
-      });
-    for (const failure of failures) note(failure.key, failure.message, failureEvent(failure));
-    for (const problem of problems) note(problem.target, problem.message, problemEvent(problem));
-    for (const [line, warn] of lines) if (!this.#standing.has(line)) warn();
-    this.#standing = new Set(lines.keys());
-  }
 }
