@@ -9,7 +9,7 @@ import { type Asked, Comparison, type Difference, type Placed, type Seen } from 
 import { Place, serviceObject, sliceObjects } from "./objects.ts";
 import { observeAt } from "./observe.ts";
 import type { NodeCase, Scenario, ServiceCase } from "./scenario.ts";
-import { Side } from "./side.ts";
+import { Side, type SideOptions } from "./side.ts";
 
 /** What sluice alone is given in place of the Service of the named scenario: a wrong rule to be found. */
 export type Mutation = (service: ServiceCase, scenario: string) => ServiceCase;
@@ -41,12 +41,12 @@ export class Bench implements AsyncDisposable {
     this.#subject = subject;
   }
 
-  static async start(): Promise<Bench> {
+  static async start(options: SideOptions = {}): Promise<Bench> {
     const folder = await mkdtemp(join(tmpdir(), `${ownPrefix}parity-`));
     const sides: Side[] = [];
     const make = async (name: "kube-proxy" | "sluice"): Promise<Side> => {
       await mkdir(join(folder, name));
-      const side = await Side.start(name, join(folder, name));
+      const side = await Side.start(name, join(folder, name), options);
       sides.push(side);
       return side;
     };

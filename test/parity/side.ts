@@ -44,6 +44,14 @@ const CONVERGE_MS = 30_000;
 /** An address of the node that is not its InternalIP. */
 export const otherNodeAddress: Addressed = { ip4: "172.30.7.1", ip6: "fd00:172:30::7:1" };
 
+/** How both proxies are set up; what is left out is as the bench has it. */
+export interface SideOptions {
+  /** CIDRs of the addresses at which NodePorts answer; default the primary ones. */
+  readonly nodePortAddresses?: readonly string[];
+  /** Whether sluice serves ClusterIPs to clients outside, as kube-proxy always does; default true. */
+  readonly clusterIpFromOutside?: boolean;
+}
+
 /** A node with one of the two proxies, and all that is around it: the same for both, by addresses too. */
 export class Side implements AsyncDisposable {
   readonly name: ProxyName;
@@ -74,11 +82,11 @@ export class Side implements AsyncDisposable {
   }
 
   /** `folder` must be the side's own. */
-  static async start(name: ProxyName, folder: string): Promise<Side> {
+  static async start(name: ProxyName, folder: string, options: SideOptions = {}): Promise<Side> {
     const network = await Network.create();
     try {
       const side = await Side.#build(name, folder, network);
-      await side.#startProxy();
+      await side.#startProxy(options);
       return side;
     } catch (error) {
       await network[Symbol.asyncDispose]();
@@ -126,7 +134,10 @@ export class Side implements AsyncDisposable {
     return new Side(name, folder, network, a, { ...pods, ...hosts }, sites);
   }
 
-  async #startProxy(): Promise<void> {
+  async #startProxy({
+    nodePortAddresses = ["primary"],
+    clusterIpFromOutside = true,
+  }: SideOptions): Promise<void> {
     this.replace({}, {});
     this.#api.listen(this.node.netns, API_PORT);
     const api = {
@@ -136,6 +147,7 @@ export class Side implements AsyncDisposable {
     };
     if (this.name === "kube-proxy") {
       this.#proxy = await startKubeProxy(api, this.node, "nftables", {
+        nodePortAddresses,
         nftables: { minSyncPeriod: "10ms" },
       });
       return;
@@ -143,7 +155,10 @@ export class Side implements AsyncDisposable {
     this.#agent = await TestAgent.start({
       node: this.node,
       source: { controlPlane: api },
-      flags: ["--cluster-ip-from-outside=true"],
+      flags: [
+        `--cluster-ip-from-outside=${clusterIpFromOutside}`,
+        `--nodeport-addresses=${nodePortAddresses.join(",")}`,
+      ],
     });
   }
 
