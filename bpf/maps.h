@@ -511,7 +511,7 @@ struct {
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct service_cidr_key);
 	__type(value, __u32); /* nothing */
-	__uint(max_entries, 1024);
+	__uint(max_entries, 65536);
 } service_cidrs SEC(".maps");
 
 /* Two entries a flow. One that is evicted is made anew from the other (PF-28). */

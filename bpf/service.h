@@ -14,7 +14,7 @@ struct found {
 enum lookup {
 	LOOKUP_NONE,     /* nothing of ours */
 	LOOKUP_SERVICE,
-	LOOKUP_UNSERVED, /* an address of ours, at a port that nobody serves (KP-31, PF-30) */
+	LOOKUP_UNSERVED, /* an address or port of ours that nobody serves (KP-31, PF-30) */
 };
 
 /* Where a connection comes from, as far as traffic policies go. */
@@ -73,12 +73,24 @@ static __always_inline bool may_be_node_port(__be16 port)
 	return now && host_order >= now->node_port_first && host_order <= now->node_port_last;
 }
 
+static __always_inline bool is_in_service_cidr(const struct address *destination)
+{
+	struct service_cidr_key key = { .prefix_length = 128, .address = *destination };
+
+	return bpf_map_lookup_elem(&service_cidrs, &key) != NULL;
+}
+
+/*
+ * A ClusterIP that no Service has is dropped by kube-proxy, after translation. Here it is answered
+ * at once, as a port of a Service's address that nobody serves is (KP-31).
+ */
 static __always_inline bool is_unserved(const struct address *destination)
 {
 	struct frontend_key key = { .address = *destination, .scope = SCOPE_ANY_PORT };
 
-	return bpf_map_lookup_elem(&frontends, &key) &&
-	       !(node_address_flags(destination) & NODE_ADDRESS_LOCAL);
+	if (!bpf_map_lookup_elem(&frontends, &key) && !is_in_service_cidr(destination))
+		return false;
+	return !(node_address_flags(destination) & NODE_ADDRESS_LOCAL);
 }
 
 static __always_inline enum lookup find_service(const struct address *destination, __be16 port,

@@ -1,14 +1,7 @@
 import type { IpFamily } from "../model/address.ts";
-import { addressBytes, addressText } from "../model/ip.ts";
+import { type Cidr, cidrText, parseCidr } from "../model/cidr.ts";
 import type { Service } from "../model/service.ts";
 import type { Report } from "./problem.ts";
-
-/** A range of addresses, by its first one. */
-interface Range {
-  readonly family: IpFamily;
-  readonly address: string;
-  readonly prefixLength: number;
-}
 
 /**
  * Who may use the LoadBalancer frontends of one family, as canonical CIDRs; undefined: everyone
@@ -27,14 +20,14 @@ export function sourceRanges(
   if (ranges.length === 0 || ranges.some(({ prefixLength }) => prefixLength === 0)) {
     return undefined;
   }
-  return [...new Set(ranges.map(({ address, prefixLength }) => `${address}/${prefixLength}`))];
+  return [...new Set(ranges.map(cidrText))];
 }
 
-function parseRanges(service: Service, report: Report): readonly Range[] {
+function parseRanges(service: Service, report: Report): readonly Cidr[] {
   const target = `Service ${service.namespace}/${service.name}`;
-  const ranges: Range[] = [];
+  const ranges: Cidr[] = [];
   for (const text of service.loadBalancerSourceRanges) {
-    const range = parseRange(text);
+    const range = parseCidr(text);
     if (range !== undefined) ranges.push(range);
     else {
       const message = `source range "${text}" is ignored; write a CIDR such as 192.0.2.0/24`;
@@ -48,29 +41,4 @@ function parseRanges(service: Service, report: Report): readonly Range[] {
     report("invalid-source-range", target, message);
   }
   return ranges;
-}
-
-const bytes = new Uint8Array(16);
-
-/** Host bits are cleared. A v4-mapped range is refused: its prefix length could mean either. */
-function parseRange(text: string): Range | undefined {
-  const [host = "", length = "", ...more] = text.split("/");
-  const family = addressBytes(host, bytes, 0);
-  if (family === undefined || more.length > 0 || !/^(0|[1-9]\d{0,2})$/.test(length)) {
-    return undefined;
-  }
-  if (host.includes(":") !== (family === "IPv6")) return undefined;
-  const prefixLength = Number(length);
-  const bits = family === "IPv4" ? 32 : 128;
-  if (prefixLength > bits) return undefined;
-  clearFrom(128 - bits + prefixLength);
-  return { family, address: addressText(bytes, 0), prefixLength };
-}
-
-/** Clears all bits of `bytes` from this one on. */
-function clearFrom(bit: number): void {
-  const at = bit >> 3;
-  if (at === bytes.length) return;
-  bytes[at] = (bytes[at] ?? 0) & (0xff00 >> (bit & 7));
-  bytes.fill(0, at + 1);
 }

@@ -9,13 +9,13 @@ import {
   type ServiceName,
   type ServiceStats,
   SettingsArray,
-  type SourceRangeKey,
+  serviceCidrKeyCodec,
   serviceNameCodec,
   serviceStatsCodec,
   sourceRangeKeyCodec,
 } from "../../bpf/build/layout.ts";
 import { MapError } from "./map_error.ts";
-import type { FrontendMap, NameMap, ServiceMaps, SourceRangeMap, StatsMap } from "./maps.ts";
+import type { FrontendMap, NameMap, RangeMap, ServiceMaps, StatsMap } from "./maps.ts";
 import { nodePortsOf } from "./node_ports.ts";
 
 /** Long enough for any program to have ended, where the kernel cannot say when it has. */
@@ -36,7 +36,8 @@ export function kernelMaps(map: (name: string) => BpfMap): ServiceMaps {
     slots: new Uint32Array(map("slots").mmap()),
     frontends: kernelFrontends(map("frontends")),
     names: kernelNames(map("service_names")),
-    sourceRanges: kernelSourceRanges(map("source_ranges")),
+    sourceRanges: kernelRanges(map("source_ranges"), sourceRangeKeyCodec),
+    serviceCidrs: kernelRanges(map("service_cidrs"), serviceCidrKeyCodec),
     nodePorts: nodePortsOf(new SettingsArray(map("settings").mmap())),
     gracePeriod,
   };
@@ -82,24 +83,24 @@ function kernelFrontends(map: BpfMap): FrontendMap {
 }
 
 /** Tries take no batches before Linux 5.14: libbpf-ts then makes a call for each entry. */
-function kernelSourceRanges(map: BpfMap): SourceRangeMap {
+function kernelRanges<Key>(map: BpfMap, codec: Codec<Key>): RangeMap<Key> {
   return {
     capacity: map.info.maxEntries,
     *entries() {
       for (const batch of map.lookupBatch()) {
         for (let i = 0; i < batch.count; i++) {
-          yield sourceRangeKeyCodec.decode(batch.keys, i * sourceRangeKeyCodec.size);
+          yield codec.decode(batch.keys, i * codec.size);
         }
       }
     },
     add: (ranges) =>
       updateAll(
         map,
-        sourceRangeKeyCodec,
+        codec,
         indexCodec,
         ranges.map((range) => [range, 0]),
       ),
-    delete: (ranges) => deleteAll<SourceRangeKey>(map, sourceRangeKeyCodec, ranges),
+    delete: (ranges) => deleteAll(map, codec, ranges),
   };
 }
 

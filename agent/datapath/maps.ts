@@ -3,6 +3,7 @@ import type {
   Frontend,
   FrontendKey,
   ServiceArray,
+  ServiceCidrKey,
   ServiceName,
   ServiceStats,
   SourceRangeKey,
@@ -21,6 +22,7 @@ export interface ServiceMaps {
   readonly frontends: FrontendMap;
   readonly names: NameMap;
   readonly sourceRanges: SourceRangeMap;
+  readonly serviceCidrs: ServiceCidrMap;
   readonly nodePorts: NodePorts;
   /** Resolves when no program can still be reading what was replaced before the call. */
   gracePeriod(): Promise<void>;
@@ -35,14 +37,20 @@ export interface FrontendMap {
   delete(keys: readonly FrontendKey[]): void;
 }
 
-/** A set of ranges for each service that limits who may use it (KP-24). Batches as of frontends. */
-export interface SourceRangeMap {
+/** A set of ranges of addresses. Batches as of frontends. */
+export interface RangeMap<Key> {
   readonly capacity: number;
-  entries(): Iterable<SourceRangeKey>;
-  add(ranges: readonly SourceRangeKey[]): void;
+  entries(): Iterable<Key>;
+  add(ranges: readonly Key[]): void;
   /** Ranges that are absent are no error. */
-  delete(ranges: readonly SourceRangeKey[]): void;
+  delete(ranges: readonly Key[]): void;
 }
+
+/** For each service that limits who may use it (KP-24). */
+export type SourceRangeMap = RangeMap<SourceRangeKey>;
+
+/** Where ClusterIPs come from (KP-31). */
+export type ServiceCidrMap = RangeMap<ServiceCidrKey>;
 
 export interface NameMap {
   /** By service index; entries whose family is 0 are left out. */

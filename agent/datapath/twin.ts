@@ -1,13 +1,18 @@
 import {
   BackendArray,
   BackendFlag,
+  type Codec,
   type Frontend,
   FrontendFlag,
   FrontendKind,
   FrontendScope,
   ServiceArray,
+  type ServiceCidrKey,
   ServiceFlag,
   SettingsArray,
+  type SourceRangeKey,
+  serviceCidrKeyCodec,
+  sourceRangeKeyCodec,
 } from "../../bpf/build/layout.ts";
 import type { Protocol } from "../model/address.ts";
 import { addressBytes, addressText } from "../model/ip.ts";
@@ -15,7 +20,7 @@ import type { NameMap, ServiceMaps } from "./maps.ts";
 import { type NodePorts, nodePortsOf } from "./node_ports.ts";
 import { protocolNumber } from "./protocol.ts";
 import { unpackSlice } from "./slice.ts";
-import { type FaultPlan, TwinFrontends, TwinNames, TwinSourceRanges } from "./twin_maps.ts";
+import { type FaultPlan, TwinFrontends, TwinNames, TwinRanges } from "./twin_maps.ts";
 
 export interface TwinCapacity {
   readonly services: number;
@@ -24,6 +29,8 @@ export interface TwinCapacity {
   readonly frontends: number;
   /** 64 where it is not said. */
   readonly sourceRanges?: number;
+  /** 64 where it is not said. */
+  readonly serviceCidrs?: number;
 }
 
 /** Who asks. */
@@ -56,19 +63,26 @@ export class Twin implements ServiceMaps {
   readonly slots: Uint32Array;
   readonly frontends: TwinFrontends;
   readonly names: NameMap;
-  readonly sourceRanges: TwinSourceRanges;
+  readonly sourceRanges: TwinRanges<SourceRangeKey>;
+  readonly serviceCidrs: TwinRanges<ServiceCidrKey>;
   readonly nodePorts: NodePorts;
   /** Addresses of the node at which NodePorts answer (KP-26). */
   readonly nodeAddresses = new Set<string>();
   readonly #readers: (() => void)[] = [];
 
   constructor(capacity: TwinCapacity, faults: FaultPlan = () => undefined) {
+    const ranges = <Key extends { readonly prefixLength: number }>(
+      name: "source_ranges" | "service_cidrs",
+      codec: Codec<Key>,
+      entries = 64,
+    ) => new TwinRanges(name, codec, entries, faults);
     this.services = new ServiceArray(new ArrayBuffer(capacity.services * ServiceArray.stride));
     this.backends = new BackendArray(new ArrayBuffer(capacity.backends * BackendArray.stride));
     this.slots = new Uint32Array(capacity.slots);
     this.frontends = new TwinFrontends(capacity.frontends, faults);
     this.names = new TwinNames(capacity.services, faults);
-    this.sourceRanges = new TwinSourceRanges(capacity.sourceRanges ?? 64, faults);
+    this.sourceRanges = ranges("source_ranges", sourceRangeKeyCodec, capacity.sourceRanges);
+    this.serviceCidrs = ranges("service_cidrs", serviceCidrKeyCodec, capacity.serviceCidrs);
     this.nodePorts = nodePortsOf(new SettingsArray(new ArrayBuffer(SettingsArray.stride)));
   }
 
@@ -132,11 +146,12 @@ export class Twin implements ServiceMaps {
       return at(FrontendScope.SCOPE_NODE_PORT, any, { port, protocol }) ?? "unknown";
     }
     const guard = at(FrontendScope.SCOPE_ANY_PORT, address, { port: 0, protocol: 0 });
-    return guard === undefined || isNode ? "unknown" : "unserved";
+    const isOurs = guard !== undefined || this.serviceCidrs.holds(wholeOf(address));
+    return isOurs && !isNode ? "unserved" : "unknown";
   }
 
   #admits(service: number, { address = "192.0.2.1" }: Client): boolean {
-    return this.sourceRanges.holds(service, bytesOf(address));
+    return this.sourceRanges.holds({ prefixLength: 160, service, address: bytesOf(address) });
   }
 
   #word({ service, kind }: Frontend, { outside = false }: Client): bigint {
@@ -160,6 +175,11 @@ export class Twin implements ServiceMaps {
     };
   }
 }
+
+const wholeOf = (address: string): ServiceCidrKey => ({
+  prefixLength: 128,
+  address: bytesOf(address),
+});
 
 function bytesOf(address: string): Uint8Array {
   const bytes = new Uint8Array(16);

@@ -4,14 +4,12 @@ import {
   type FrontendKey,
   frontendKeyCodec,
   type ServiceName,
-  type SourceRangeKey,
   serviceNameCodec,
-  sourceRangeKeyCodec,
 } from "../../bpf/build/layout.ts";
 import { MapError } from "./map_error.ts";
-import type { FrontendMap, NameMap, SourceRangeMap } from "./maps.ts";
+import type { FrontendMap, NameMap, RangeMap } from "./maps.ts";
 
-type BatchMap = "frontends" | "names" | "source_ranges";
+type BatchMap = "frontends" | "names" | "source_ranges" | "service_cidrs";
 
 /**
  * Asked before each batch; the number of its entries that go through before it fails, or undefined
@@ -79,46 +77,57 @@ export class TwinNames implements NameMap {
 }
 
 /** In the kernel it is a tree of prefixes, for which an array stands here. */
-export class TwinSourceRanges implements SourceRangeMap {
+export class TwinRanges<Key extends { readonly prefixLength: number }> implements RangeMap<Key> {
   readonly capacity: number;
+  readonly #name: BatchMap;
+  readonly #codec: Codec<Key>;
   readonly #faults: FaultPlan;
-  readonly #ranges = new Map<string, SourceRangeKey>();
+  readonly #ranges = new Map<string, Key>();
 
-  constructor(capacity: number, faults: FaultPlan) {
+  constructor(name: BatchMap, codec: Codec<Key>, capacity: number, faults: FaultPlan) {
     this.capacity = capacity;
+    this.#name = name;
+    this.#codec = codec;
     this.#faults = faults;
   }
 
-  holds(service: number, address: Uint8Array): boolean {
-    const isIn = (range: SourceRangeKey) =>
-      range.service === service &&
-      isPrefix(range.address, address, range.prefixLength - SERVICE_BITS);
+  /** One of them is a prefix of the longest possible key. */
+  holds(key: Key): boolean {
+    const whole = this.#bits(key);
+    const isIn = (range: Key) => isPrefix(this.#bits(range), whole, range.prefixLength);
     return this.#ranges.values().some(isIn);
   }
 
-  entries(): Iterable<SourceRangeKey> {
+  entries(): Iterable<Key> {
     return this.#ranges.values();
   }
 
-  add(ranges: readonly SourceRangeKey[]): void {
-    runBatch("source_ranges", ranges, this.#faults, (range, done) => {
-      const key = encoded(sourceRangeKeyCodec, range);
+  add(ranges: readonly Key[]): void {
+    runBatch(this.#name, ranges, this.#faults, (range, done) => {
+      const key = encoded(this.#codec, range);
       if (this.#ranges.size >= this.capacity && !this.#ranges.has(key)) {
-        const message = `source_ranges: all ${this.capacity} are taken`;
-        throw new MapError("full", "source_ranges", done, message);
+        const message = `${this.#name}: all ${this.capacity} are taken`;
+        throw new MapError("full", this.#name, done, message);
       }
       this.#ranges.set(key, range);
     });
   }
 
-  delete(ranges: readonly SourceRangeKey[]): void {
-    runBatch("source_ranges", ranges, this.#faults, (range) =>
-      this.#ranges.delete(encoded(sourceRangeKeyCodec, range)),
+  delete(ranges: readonly Key[]): void {
+    runBatch(this.#name, ranges, this.#faults, (range) =>
+      this.#ranges.delete(encoded(this.#codec, range)),
     );
+  }
+
+  /** What follows the length. */
+  #bits(key: Key): Uint8Array {
+    const bytes = new Uint8Array(this.#codec.size);
+    this.#codec.encode(key, bytes);
+    return bytes.subarray(LENGTH_BYTES);
   }
 }
 
-const SERVICE_BITS = 32;
+const LENGTH_BYTES = 4;
 
 function isPrefix(of: Uint8Array, address: Uint8Array, bits: number): boolean {
   for (let bit = 0; bit < bits; bit++) {

@@ -3,6 +3,7 @@ import type { Resource, SourceEvent } from "./event.ts";
 import { objectKey } from "./key.ts";
 import type { Node } from "./node.ts";
 import type { Service } from "./service.ts";
+import type { ServiceCidr } from "./service_cidr.ts";
 
 /** What a batch of events may have altered in the desired state. */
 export interface Change {
@@ -10,6 +11,8 @@ export interface Change {
   readonly services: ReadonlySet<string>;
   /** Every Service may be affected, since this node moved to another zone (KP-05, KP-11). */
   readonly everything: boolean;
+  /** Ranges of ClusterIPs, or those of other proxies in them, came, went or were listed (KP-31). */
+  readonly serviceCidrs: boolean;
 }
 
 const NO_SLICES: readonly EndpointSlice[] = [];
@@ -24,6 +27,8 @@ export class Store {
   readonly #services = new Map<string, Service>();
   readonly #slices = new Map<string, EndpointSlice>();
   readonly #slicesByService = new Map<string, EndpointSlice[]>();
+  readonly #foreign = new Map<string, readonly string[]>();
+  readonly #serviceCidrs = new Map<string, ServiceCidr>();
   readonly #synced = new Set<Resource>();
   #node: Node | undefined;
 
@@ -36,7 +41,8 @@ export class Store {
     const dirty = new Set<string>();
     const zone = this.#node?.zone;
     for (const event of events) this.#applyOne(event, dirty);
-    return { services: dirty, everything: this.#node?.zone !== zone };
+    const everything = this.#node?.zone !== zone;
+    return { services: dirty, everything, serviceCidrs: events.some(tellsOfServiceCidrs) };
   }
 
   /** Services and EndpointSlices have both been listed once: programming may begin (KP-04). */
@@ -60,6 +66,16 @@ export class Store {
   /** Whether or not the Service exists. In no particular order; valid until the next `apply`. */
   slicesOf(key: string): readonly EndpointSlice[] {
     return this.#slicesByService.get(key) ?? NO_SLICES;
+  }
+
+  /** Of all ServiceCIDRs, each once. */
+  serviceCidrs(): ReadonlySet<string> {
+    return new Set(this.#serviceCidrs.values().flatMap(({ cidrs }) => cidrs));
+  }
+
+  /** ClusterIPs of the Services that other proxies serve (KP-01). */
+  foreignAddresses(): ReadonlySet<string> {
+    return new Set([...this.#foreign.values()].flat());
   }
 
   services(): Iterable<readonly [key: string, service: Service]> {
@@ -98,6 +114,18 @@ export class Store {
         break;
       case "node-deleted":
         if (event.name === this.#nodeName) this.#node = undefined;
+        break;
+      case "foreign-service":
+        this.#foreign.set(objectKey(event.namespace, event.name), event.addresses);
+        break;
+      case "foreign-service-deleted":
+        this.#foreign.delete(objectKey(event.namespace, event.name));
+        break;
+      case "service-cidr":
+        this.#serviceCidrs.set(event.serviceCidr.name, event.serviceCidr);
+        break;
+      case "service-cidr-deleted":
+        this.#serviceCidrs.delete(event.name);
         break;
       case "synced":
         this.#synced.add(event.resource);
@@ -138,3 +166,15 @@ export class Store {
     if (siblings.length === 0) this.#slicesByService.delete(key);
   }
 }
+
+const ofServiceCidrs: ReadonlySet<string> = new Set([
+  "service-cidr",
+  "service-cidr-deleted",
+  "foreign-service",
+  "foreign-service-deleted",
+]);
+
+const tellsOfServiceCidrs = (event: SourceEvent): boolean =>
+  event.kind === "synced"
+    ? event.resource === "servicecidrs" || event.resource === "foreignservices"
+    : ofServiceCidrs.has(event.kind);

@@ -3,6 +3,7 @@ import { portKey } from "../compile/key.ts";
 import type { LocalGap } from "../compile/local_gap.ts";
 import type { CompileProblem } from "../compile/problem.ts";
 import type { DesiredHealthCheck, DesiredService } from "../compile/records.ts";
+import { refusedRanges } from "../compile/service_cidr.ts";
 import type { SourceEvent } from "../model/event.ts";
 import { Store } from "../model/store.ts";
 import { Backoff, type BackoffLimits } from "./backoff.ts";
@@ -74,6 +75,8 @@ export class Loop {
   #wanted: Set<string> | undefined = new Set();
   #stopPatience: (() => void) | undefined;
   #patient = true;
+  /** What the maps hold of ServiceCIDRs is out of date. */
+  #serviceCidrsChanged = false;
   #planned = false;
   #stopped = false;
   #lastPublishedAt: number | undefined;
@@ -95,8 +98,9 @@ export class Loop {
   /** Takes a batch of events; what they change is published soon after (see `Scheduler`). */
   handle(events: readonly SourceEvent[]): void {
     const now = this.#scheduler.now();
-    const { services, everything } = this.store.apply(events);
+    const { services, everything, serviceCidrs } = this.store.apply(events);
     for (const service of services) this.#dirty.add(service, now);
+    if (serviceCidrs) this.#serviceCidrsChanged = true;
     if (everything) for (const [service] of this.store.services()) this.#dirty.add(service, now);
     this.#plan();
   }
@@ -131,7 +135,7 @@ export class Loop {
 
   #plan(): void {
     if (this.#planned || !this.#mayBegin()) return;
-    if (this.#dirty.size === 0 && this.#wanted === undefined) return;
+    if (this.#dirty.size === 0 && this.#wanted === undefined && !this.#mayFollowCidrs) return;
     this.#planned = true;
     this.#scheduler.soon(() => {
       this.#planned = false;
@@ -164,6 +168,7 @@ export class Loop {
     // Until the first sync is over nothing is taken away (PF-02).
     this.#settle(this.#reconciler.apply(desired, this.#wanted ? [] : removed), batch, false);
     if (this.#wanted !== undefined && this.#dirty.size === 0) this.#finishFirstSync(this.#wanted);
+    if (this.#mayFollowCidrs) this.#followServiceCidrs();
     this.#plan();
   }
 
@@ -171,6 +176,20 @@ export class Loop {
     this.#wanted = undefined;
     this.#stopPatience?.();
     this.#settle(this.#reconciler.finishFirstSync(wanted), [], false);
+  }
+
+  /** All were listed, and every Service known so far has its frontends (KP-31, PF-02). */
+  get #mayFollowCidrs(): boolean {
+    const isPublished = this.#dirty.size === 0 && this.#wanted === undefined;
+    const { synced } = this.store;
+    const isListed = synced.has("servicecidrs") && synced.has("foreignservices");
+    return this.#serviceCidrsChanged && isPublished && isListed;
+  }
+
+  #followServiceCidrs(): void {
+    this.#serviceCidrsChanged = false;
+    const ranges = refusedRanges(this.store.serviceCidrs(), this.store.foreignAddresses());
+    this.#settle(this.#reconciler.applyServiceCidrs(ranges), [], false);
   }
 
   #retry(): void {

@@ -11,6 +11,7 @@ import { type FrontendReport, FrontendWriter } from "./frontend_writer.ts";
 import { joinWaiting } from "./join_waiting.ts";
 import { type Retired, Retirement } from "./retirement.ts";
 import { type ApplyResult, type Placed, Round } from "./round.ts";
+import { ServiceCidrTable } from "./service_cidr_table.ts";
 import { nameOf, noName } from "./service_name.ts";
 import { ServiceWriter } from "./service_writer.ts";
 import { Unfinished } from "./unfinished.ts";
@@ -45,6 +46,7 @@ export class Reconciler {
   readonly #retirement: Retirement;
   readonly #services: ServiceWriter;
   readonly #frontends: FrontendWriter;
+  readonly #serviceCidrs: ServiceCidrTable;
   readonly #unfinished = new Unfinished();
   #orphans: readonly number[];
   #writes: Writes = noWrites;
@@ -60,6 +62,7 @@ export class Reconciler {
     const { space } = this.#adopted;
     this.#services = new ServiceWriter(maps, space, this.#retirement, maglevTableSize);
     this.#frontends = new FrontendWriter(maps, this.#adopted, this.#retirement);
+    this.#serviceCidrs = new ServiceCidrTable(maps.serviceCidrs);
   }
 
   /**
@@ -84,9 +87,9 @@ export class Reconciler {
     return this.#writes;
   }
 
-  /** Service ports that the kernel does not hold as they should be; `retry` tries them again. */
+  /** What the kernel does not hold as it should; `retry` tries it again. */
   get failures(): readonly ServiceFailure[] {
-    return this.#unfinished.failures();
+    return [...this.#unfinished.failures(), ...this.#serviceCidrs.failures];
   }
 
   /** Service ports that wait for space that is about to be given back. */
@@ -100,7 +103,7 @@ export class Reconciler {
   }
 
   get usage(): Usage {
-    return usageOf(this.#maps, this.#adopted);
+    return usageOf(this.#maps, this.#adopted, this.#serviceCidrs);
   }
 
   /** The port keys of one Service ("namespace/name") that stand in the maps or are to be retried. */
@@ -119,6 +122,22 @@ export class Reconciler {
    */
   apply(desired: readonly DesiredService[], removed: Iterable<string> = []): ApplyResult {
     const round = new Round();
+    this.#apply(desired, removed, round);
+    return this.#end(round);
+  }
+
+  /**
+   * Makes the maps hold these ranges of ClusterIPs and no others. To come after the Services that
+   * are known by then: from now on an address inside that has no frontend is refused (KP-31).
+   */
+  applyServiceCidrs(wanted: ReadonlySet<string>): ApplyResult {
+    const round = new Round();
+    this.#serviceCidrs.want(wanted);
+    this.#serviceCidrs.write(round);
+    return this.#end(round);
+  }
+
+  #apply(desired: readonly DesiredService[], removed: Iterable<string>, round: Round): void {
     const works = new Map(desired.map((service) => [portKey(service.id), service]));
     const gone = this.#gone(removed, works);
     const { held, table } = this.#adopted;
@@ -133,6 +152,9 @@ export class Reconciler {
     this.#remove(gone, round);
     this.#retirement.start();
     for (const each of starved) this.#starve(each, round);
+  }
+
+  #end(round: Round): ApplyResult {
     const result = round.result();
     this.#writes = addWrites(this.#writes, result.writes);
     return result;
@@ -140,7 +162,10 @@ export class Reconciler {
 
   /** Tries again whatever failed or waits. */
   retry(): ApplyResult {
-    return this.apply(this.#desired(), this.#unfinished.removals());
+    const round = new Round();
+    this.#apply(this.#desired(), this.#unfinished.removals(), round);
+    this.#serviceCidrs.write(round);
+    return this.#end(round);
   }
 
   /**

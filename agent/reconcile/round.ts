@@ -43,7 +43,7 @@ export class Round {
   }
 
   /** Without a key, what was written belongs to no single Service port. */
-  written(map: "frontends" | "names" | "sourceRanges", key?: string): void {
+  written(map: "frontends" | "names" | "sourceRanges" | "serviceCidrs", key?: string): void {
     this.#writes[map]++;
     if (key !== undefined) this.#changed.add(key);
   }

@@ -1,5 +1,6 @@
 import type { ServiceMaps } from "../datapath/maps.ts";
 import type { Adopted } from "./adopt.ts";
+import type { ServiceCidrTable } from "./service_cidr_table.ts";
 
 /** Entries in use; records that await their grace period count as used. */
 export interface MapUsage {
@@ -15,11 +16,13 @@ export interface Usage {
   /** With the entries that refuse unserved ports. */
   readonly frontends: MapUsage;
   readonly source_ranges: MapUsage;
+  readonly service_cidrs: MapUsage;
 }
 
 export function usageOf(
   maps: ServiceMaps,
   { table, held, guards, sourceRanges, space }: Adopted,
+  serviceCidrs: ServiceCidrTable,
 ): Usage {
   const { runs } = space;
   return {
@@ -28,5 +31,6 @@ export function usageOf(
     slots: { entries: runs.capacity - runs.free, capacity: runs.capacity },
     frontends: { entries: held.size + guards.size, capacity: maps.frontends.capacity },
     source_ranges: { entries: sourceRanges.size, capacity: sourceRanges.capacity },
+    service_cidrs: { entries: serviceCidrs.size, capacity: serviceCidrs.capacity },
   };
 }

@@ -6,6 +6,7 @@ export interface Writes {
   readonly backends: number;
   readonly names: number;
   readonly sourceRanges: number;
+  readonly serviceCidrs: number;
 }
 
 export const noWrites: Writes = {
@@ -15,6 +16,7 @@ export const noWrites: Writes = {
   backends: 0,
   names: 0,
   sourceRanges: 0,
+  serviceCidrs: 0,
 };
 
 export const addWrites = (a: Writes, b: Writes): Writes => ({
@@ -24,6 +26,7 @@ export const addWrites = (a: Writes, b: Writes): Writes => ({
   backends: a.backends + b.backends,
   names: a.names + b.names,
   sourceRanges: a.sourceRanges + b.sourceRanges,
+  serviceCidrs: a.serviceCidrs + b.serviceCidrs,
 });
 
 export const countWrites = (writes: Writes): number =>

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { isMapFull, MapError } from "../../agent/datapath/map_error.ts";
 import type { ServiceMaps } from "../../agent/datapath/maps.ts";
 import { noPorts, widened } from "../../agent/datapath/node_ports.ts";
+import { keyOfServiceCidr, textOfServiceCidr } from "../../agent/datapath/service_cidr.ts";
 import { packSlice, unpackSlice } from "../../agent/datapath/slice.ts";
 import { keyOfRange, textOfRange } from "../../agent/datapath/source_range.ts";
 import { type FrontendKey, FrontendKind } from "../../bpf/build/layout.ts";
@@ -191,6 +192,16 @@ export function serviceMapsConformance(name: string, make: () => MapsUnderTest):
       expect(isMapFull(error)).toBe(true);
       expect(error).toMatchObject({ map: "source_ranges", done: 64 });
       expect(rangesOf(maps)).toHaveLength(64);
+    });
+
+    it("keeps ranges of ClusterIPs of both families, and deletes them alone (KP-31)", () => {
+      const ranges = ["10.96.0.0/12", "10.96.0.0/16", "fd00:10:96::/112"];
+      maps.serviceCidrs.add(ranges.map(keyOfServiceCidr));
+      maps.serviceCidrs.add([keyOfServiceCidr("10.96.0.0/16")]);
+      const held = () => Array.from(maps.serviceCidrs.entries(), textOfServiceCidr).sort();
+      expect(held()).toEqual(ranges);
+      maps.serviceCidrs.delete(["10.96.0.0/12", "10.96.0.0/13"].map(keyOfServiceCidr));
+      expect(held()).toEqual(["10.96.0.0/16", "fd00:10:96::/112"]);
     });
 
     it("remembers between which ports NodePorts are", () => {

@@ -1,4 +1,5 @@
-import type { V1Service } from "@kubernetes/client-node";
+import { isDeepStrictEqual } from "node:util";
+import { NetworkingV1Api, type V1Service } from "@kubernetes/client-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { TestAgent } from "../harness/agent.ts";
 import { Cluster } from "../harness/cluster.ts";
@@ -151,10 +152,10 @@ describe("a Service of the API server", () => {
     await reaches(client, ways, "ECONNREFUSED");
   });
 
-  it("is no longer translated once deleted, and is again when made anew with its address (KP-34)", async () => {
+  it("is refused once deleted, and answers again when made anew with its address (KP-31, KP-34)", async () => {
     const { addresses, ways } = await serve("remade");
     await cluster.api.deleteService("remade");
-    await reaches(client, ways, "untranslated");
+    await reaches(client, ways, "ECONNREFUSED");
     await createService("remade", { clusterIP: addresses[0]!, clusterIPs: [...addresses] });
     await reaches(client, ways, "remade-0", "remade-1");
   });
@@ -182,7 +183,7 @@ describe("a Service of the API server", () => {
     await cluster.api.patchService("typed", {
       spec: { type: "ExternalName", externalName: "example.org" },
     });
-    await reaches(client, ways, "untranslated");
+    await reaches(client, ways, "ECONNREFUSED");
     const spec = { type: "ClusterIP", externalName: null, ipFamilyPolicy: "PreferDualStack" };
     await cluster.api.patchService("typed", {
       spec: { ...spec, clusterIP, clusterIPs: addresses },
@@ -224,6 +225,19 @@ describe("a Service of the API server", () => {
       ],
     });
     await reaches(client, ways, "named-0", ...others.pods.map(({ name }) => name));
+  });
+
+  it("is the only one to answer in a ServiceCIDR, as long as there is that one (KP-31)", async () => {
+    const networking = cluster.api.config.makeApiClient(NetworkingV1Api);
+    const ways = waysTo(["10.222.3.4", "fd00:222::34"], 80).filter(
+      ({ protocol }) => protocol === "tcp",
+    );
+    await reaches(client, ways, "untranslated");
+    const spec = { cidrs: ["10.222.0.0/16", "fd00:222::/112"] };
+    await networking.createServiceCIDR({ body: { metadata: { name: "more" }, spec } });
+    await reaches(client, ways, "ECONNREFUSED");
+    await networking.deleteServiceCIDR({ name: "more" });
+    await reaches(client, ways, "untranslated");
   });
 
   it("is left to another proxy while it has the label service-proxy-name (KP-01)", async () => {
@@ -366,7 +380,7 @@ describe("an API server that goes away", () => {
       await reopen();
       await reaches(client, waysTo(addressesOf(made), 80), `${gap}-made-0`);
       await reaches(client, stable.ways, ...[1, 2, 3].map((index) => `${gap}-stable-${index}`));
-      await reaches(client, doomed.ways, "untranslated");
+      await reaches(client, doomed.ways, "ECONNREFUSED");
       await reaches(client, emptied.ways, "ECONNREFUSED");
     });
   }
@@ -383,7 +397,11 @@ describe("an API server that goes away", () => {
       await cluster.controlPlane.expireWatches();
       await gated.gate.open();
     });
-    expect(await lists()).toEqual(before.map(([resource, count]) => [resource, Number(count) + 1]));
+    const expected = before.map(([resource, count]) => [resource, Number(count) + 1]);
+    await until(async () => isDeepStrictEqual(await lists(), expected), {
+      deadlineMs: 20_000,
+      describe: () => `each to be listed once more; the agent said: ${agent.log}`,
+    });
   });
 
   it("may be killed: connections go on, and changes are seen once it runs again (PF-03, PF-04)", async () => {

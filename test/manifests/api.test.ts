@@ -111,7 +111,7 @@ describe("the agent under its ServiceAccount", () => {
   });
 
   it("has asked for nothing that it may not have", async () => {
-    const all = ["services", "endpointslices", "nodes"].flatMap((resource) => [
+    const all = ["services", "endpointslices", "nodes", "servicecidrs"].flatMap((resource) => [
       `list ${resource} 200`,
       `watch ${resource} 200`,
     ]);
@@ -127,6 +127,8 @@ describe("the agent under its ServiceAccount", () => {
       ["services", null],
       ["endpointslices", null],
       ["nodes", null],
+      ["servicecidrs", null],
+      ["foreignservices", null],
     ]);
   });
 });
@@ -135,7 +137,8 @@ describe("a role that lacks a verb", () => {
   const denied = (verb: string, group: string, resource: string, own: string) =>
     `cannot ${verb} ${resource}: ${own} is forbidden: User "${user}" cannot ${verb} resource ` +
     `"${resource}" in API group "${group}" at the cluster scope`;
-  const remedy = /; bind .* to a ClusterRole that may get, list and watch services, nodes and/;
+  const remedy =
+    /; bind .* to a ClusterRole that may get, list and watch services, nodes, endpointslices/;
 
   it("is named in the status and the log, with what mends it, and what stood is served on (PF-02)", async () => {
     await agent.stop();
@@ -147,9 +150,9 @@ describe("a role that lacks a verb", () => {
       denied("list", "", "services", "services"),
       denied("watch", "discovery.k8s.io", "endpointslices", "endpointslices.discovery.k8s.io"),
     ];
-    await until(async () => (await errors()).filter(([, error]) => error !== null).length === 2, {
+    await until(async () => (await errors()).filter(([, error]) => error !== null).length === 3, {
       deadlineMs: 20_000,
-      describe: () => `two refusals to be seen; the agent said: ${agent.log}`,
+      describe: () => `three refusals to be seen; the agent said: ${agent.log}`,
     });
     const { stdout } = await agent.run("status");
     for (const message of wanted) {

@@ -95,6 +95,21 @@ describe("Store", () => {
     expect(change.everything).toBe(false);
   });
 
+  it("holds each range of ClusterIPs once, and says when they may have changed (KP-31)", () => {
+    const store = new Store("node-a");
+    const put = (name: string, ...cidrs: string[]) =>
+      store.apply([{ kind: "service-cidr", serviceCidr: { name, cidrs } }]).serviceCidrs;
+    expect(put("kubernetes", "10.96.0.0/16", "fd00:96::/112")).toBe(true);
+    expect(put("more", "10.96.0.0/16", "10.97.0.0/16")).toBe(true);
+    expect([...store.serviceCidrs()]).toEqual(["10.96.0.0/16", "fd00:96::/112", "10.97.0.0/16"]);
+    expect(store.apply([{ kind: "service", service: service() }]).serviceCidrs).toBe(false);
+    const gone = store.apply([{ kind: "service-cidr-deleted", name: "kubernetes" }]);
+    expect(gone).toMatchObject({ serviceCidrs: true, everything: false });
+    expect([...store.serviceCidrs()]).toEqual(["10.96.0.0/16", "10.97.0.0/16"]);
+    expect(store.apply([{ kind: "synced", resource: "servicecidrs" }]).serviceCidrs).toBe(true);
+    expect(store.ready).toBe(false);
+  });
+
   it("is ready once Services and EndpointSlices are synced, node or not (KP-04, KP-05)", () => {
     const store = new Store("node-a");
     store.apply([{ kind: "synced", resource: "nodes" }]);

@@ -40,6 +40,7 @@ describe.each([
           slots: { entries: 0, capacity: capacity.slots },
           frontends: { entries: 0, capacity: capacity.frontends },
           source_ranges: { entries: 0, capacity: capacity.sourceRanges ?? 64 },
+          service_cidrs: { entries: 0, capacity: 64 },
         });
       }),
       { numRuns: 60 },

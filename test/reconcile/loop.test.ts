@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { textOfServiceCidr } from "../../agent/datapath/service_cidr.ts";
 import { Twin } from "../../agent/datapath/twin.ts";
 import type { EndpointSlice } from "../../agent/model/endpoint.ts";
 import type { Resource, SourceEvent } from "../../agent/model/event.ts";
@@ -9,7 +10,12 @@ import { dumpMaps } from "./dump.ts";
 const capacity = { services: 4096, backends: 4096, slots: 8192, frontends: 4096 };
 
 const synced = (resource: Resource): SourceEvent => ({ kind: "synced", resource });
-const allSynced = [synced("services"), synced("endpointslices"), synced("nodes")];
+const allSynced = [
+  synced("services"),
+  synced("endpointslices"),
+  synced("nodes"),
+  synced("foreignservices"),
+];
 
 const service = (name: string, address: string, rest: Partial<Service> = {}): SourceEvent => ({
   kind: "service",
@@ -291,5 +297,92 @@ describe("failures", () => {
     await new Promise<void>((resolve) => setImmediate(resolve));
     expect(rig.scheduler.turn()).toBe(1);
     expect(dumpMaps(rig.twin)).toContain("cluster: 10.1.0.9:8080");
+  });
+});
+
+describe("the ranges that ClusterIPs come from", () => {
+  const range = (name: string, ...cidrs: string[]): SourceEvent => ({
+    kind: "service-cidr",
+    serviceCidr: { name, cidrs },
+  });
+  const ranges = ({ twin }: AgentRig) =>
+    Array.from(twin.serviceCidrs.entries(), textOfServiceCidr).sort();
+  const kindOf = ({ twin }: AgentRig, address: string) =>
+    twin.lookup(address, 80, "TCP", () => 0).kind;
+
+  it("are refused where no Service is, once every Service is published (KP-31)", async () => {
+    const rig = await AgentRig.start(new Twin(capacity));
+    rig.handle([range("kubernetes", "10.96.0.0/16"), synced("servicecidrs")]);
+    rig.scheduler.turn();
+    expect(ranges(rig)).toEqual([]);
+    rig.handle([...WEB, ...allSynced]);
+    rig.scheduler.turn();
+    expect(ranges(rig)).toEqual(["10.96.0.0/16"]);
+    expect(kindOf(rig, "10.96.0.1")).toBe("backend");
+    expect(kindOf(rig, "10.96.0.2")).toBe("unserved");
+    expect(kindOf(rig, "10.97.0.2")).toBe("unknown");
+    rig.twin.nodeAddresses.add("10.96.0.2");
+    expect(kindOf(rig, "10.96.0.2")).toBe("unknown");
+  });
+
+  it("have no part in what other proxies serve (KP-01)", async () => {
+    const rig = await AgentRig.start(new Twin(capacity));
+    rig.handle([...WEB, ...allSynced, range("kubernetes", "10.96.0.0/29"), synced("servicecidrs")]);
+    rig.scheduler.turn();
+    const names = { namespace: "default", name: "theirs" };
+    rig.handle([{ kind: "foreign-service", ...names, addresses: ["10.96.0.2", "fd00::2"] }]);
+    rig.scheduler.turn();
+    expect(ranges(rig)).toEqual(["10.96.0.0/31", "10.96.0.3/32", "10.96.0.4/30"]);
+    expect(kindOf(rig, "10.96.0.2")).toBe("unknown");
+    expect(kindOf(rig, "10.96.0.3")).toBe("unserved");
+    rig.handle([{ kind: "foreign-service-deleted", ...names }]);
+    rig.scheduler.turn();
+    expect(ranges(rig)).toEqual(["10.96.0.0/29"]);
+  });
+
+  it("hold up nothing where they are never listed, and follow whenever they are (KP-01)", async () => {
+    const rig = await AgentRig.start(new Twin(capacity));
+    rig.handle([...WEB, ...allSynced, range("kubernetes", "10.96.0.0/16")]);
+    rig.scheduler.turn();
+    expect(rig.loop.status().ready).toBe(true);
+    expect(ranges(rig)).toEqual([]);
+    rig.handle([synced("servicecidrs")]);
+    rig.scheduler.turn();
+    expect(ranges(rig)).toEqual(["10.96.0.0/16"]);
+    rig.handle([range("kubernetes", "10.96.0.0/12"), range("six", "fd00:96::/112")]);
+    rig.scheduler.turn();
+    expect(ranges(rig)).toEqual(["10.96.0.0/12", "fd00:96::/112"]);
+    rig.handle([{ kind: "service-cidr-deleted", name: "six" }]);
+    rig.scheduler.turn();
+    expect(ranges(rig)).toEqual(["10.96.0.0/12"]);
+  });
+
+  it("stay as they were found until all were listed, and are not written again (PF-02)", async () => {
+    const twin = new Twin(capacity);
+    const first = await AgentRig.start(twin);
+    const both = range("kubernetes", "10.96.0.0/16", "10.97.0.0/16");
+    first.handle([...WEB, ...allSynced, both, synced("servicecidrs")]);
+    first.scheduler.turn();
+    const second = await AgentRig.start(twin);
+    second.handle([...WEB, ...allSynced]);
+    second.scheduler.turn();
+    expect(ranges(second)).toEqual(["10.96.0.0/16", "10.97.0.0/16"]);
+    second.handle([range("kubernetes", "10.97.0.0/16"), synced("servicecidrs")]);
+    second.scheduler.turn();
+    expect(ranges(second)).toEqual(["10.97.0.0/16"]);
+    expect(second.reconciler.writes.serviceCidrs).toBe(1);
+  });
+
+  it("that do not fit are named and tried again (PF-08)", async () => {
+    const rig = await AgentRig.start(new Twin({ ...capacity, serviceCidrs: 1 }));
+    const both = range("kubernetes", "10.96.0.0/16", "10.97.0.0/16");
+    rig.handle([...WEB, ...allSynced, both, synced("servicecidrs")]);
+    rig.scheduler.turn();
+    expect(ranges(rig)).toEqual(["10.96.0.0/16"]);
+    expect(rig.loop.status().failures.map(({ key }) => key)).toEqual(["ServiceCIDR 10.97.0.0/16"]);
+    rig.handle([range("kubernetes", "10.97.0.0/16")]);
+    await rig.settle();
+    expect(ranges(rig)).toEqual(["10.97.0.0/16"]);
+    expect(rig.loop.status().failures).toEqual([]);
   });
 });

@@ -26,6 +26,12 @@ export function observedMaps(maps: ServiceMaps, beforeWrite: () => void): Servic
       add: oneByOne((batch) => maps.sourceRanges.add(batch), beforeWrite),
       delete: oneByOne((batch) => maps.sourceRanges.delete(batch), beforeWrite),
     },
+    serviceCidrs: {
+      capacity: maps.serviceCidrs.capacity,
+      entries: () => maps.serviceCidrs.entries(),
+      add: oneByOne((batch) => maps.serviceCidrs.add(batch), beforeWrite),
+      delete: oneByOne((batch) => maps.serviceCidrs.delete(batch), beforeWrite),
+    },
     nodePorts: observedArray(maps.nodePorts, beforeWrite),
     gracePeriod: () => maps.gracePeriod(),
   };

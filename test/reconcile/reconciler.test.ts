@@ -45,7 +45,15 @@ describe("what one change costs", () => {
       failures: [],
       waiting: 0,
       retiredUdp: false,
-      writes: { services: 1, backends: 2, slots: 2, names: 1, frontends: 2, sourceRanges: 0 },
+      writes: {
+        services: 1,
+        backends: 2,
+        slots: 2,
+        names: 1,
+        frontends: 2,
+        sourceRanges: 0,
+        serviceCidrs: 0,
+      },
     });
   });
 

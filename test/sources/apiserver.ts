@@ -152,7 +152,8 @@ export class FakeApiServer {
 
   #answer(incoming: IncomingMessage, response: ServerResponse): void {
     const { pathname, searchParams: query } = new URL(incoming.url ?? "", this.url);
-    const resource = pathname.split("/").at(-1) as Resource;
+    const isForeign = query.get("labelSelector") === "service.kubernetes.io/service-proxy-name";
+    const resource = isForeign ? "foreignservices" : (pathname.split("/").at(-1) as Resource);
     const request = { resource, query, headers: incoming.headers };
     this.requests.push(request);
     const handler = this.handlers.findIndex((handle) => handle(request, response));

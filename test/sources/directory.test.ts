@@ -32,7 +32,7 @@ const write = (name: string, text: string) => writeFileSync(join(folder, name), 
 async function open(options: Partial<DirectoryOptions> = {}): Promise<void> {
   source = new DirectorySource({ folder, nodeName: "n1", ...options });
   source.start(seen.sink);
-  await until(() => seen.count("synced") === 3, "the first listing");
+  await until(() => seen.count("synced") === 5, "the first listing");
 }
 
 const problems = () =>
@@ -102,6 +102,8 @@ describe("a folder of YAML", () => {
       "synced services",
       "synced endpointslices",
       "synced nodes",
+      "synced servicecidrs",
+      "synced foreignservices",
     ]);
     expect(problems()).toEqual([]);
     expect(source.status()).toMatchObject({
@@ -111,6 +113,8 @@ describe("a folder of YAML", () => {
         { resource: "services", synced: true, objects: 2, lists: 1, error: undefined },
         { resource: "endpointslices", synced: true, objects: 1, lists: 1 },
         { resource: "nodes", synced: true, objects: 1, lists: 1 },
+        { resource: "servicecidrs", synced: true, objects: 0, lists: 1 },
+        { resource: "foreignservices", synced: true, objects: 0, lists: 1 },
       ],
     });
   });
@@ -121,6 +125,8 @@ describe("a folder of YAML", () => {
     expect(seen.events).toMatchObject([
       { service: { namespace: "default", ports: [{ name: "", protocol: "TCP", port: 80 }] } },
       { slice: { namespace: "default", serviceName: "web", ports: [{ name: "", port: 8080 }] } },
+      {},
+      {},
       {},
       {},
       {},
@@ -274,6 +280,24 @@ describe("a folder of YAML", () => {
     }
     expect(seen.count("service-deleted")).toBe(0);
   });
+
+  it("may say which ranges ClusterIPs come from (KP-31)", async () => {
+    const cidrs = (text: string) =>
+      `apiVersion: networking.k8s.io/v1\nkind: ServiceCIDR\nmetadata: {name: kubernetes}\nspec: {${text}}\n`;
+    write("cidr.yaml", cidrs("cidrs: [10.96.0.0/16, fd00:10:96::/112]"));
+    await open();
+    expect(seen.lines).toContain("+ servicecidr kubernetes 10.96.0.0/16,fd00:10:96::/112");
+    write("cidr.yaml", cidrs("cidrs: [10.96.0.0/12], range: 10.0.0.0/8"));
+    await until(
+      () => seen.lines.includes("+ servicecidr kubernetes 10.96.0.0/12"),
+      "the range to change",
+    );
+    expect(problems()).toEqual([
+      "cidr.yaml:4 spec.range is no field that Kubernetes knows here; it is ignored",
+    ]);
+    unlinkSync(join(folder, "cidr.yaml"));
+    await until(() => seen.lines.includes("- servicecidr kubernetes"), "the range to go");
+  });
 });
 
 describe("bad input in a folder (B7)", () => {
@@ -292,7 +316,7 @@ describe("bad input in a folder (B7)", () => {
     [
       "no kind",
       "\nmetadata: {name: a}\n",
-      "bad.yaml:2 lacks kind; write Service, EndpointSlice or Node",
+      "bad.yaml:2 lacks kind; write Service, EndpointSlice, Node or ServiceCIDR",
     ],
     [
       "a misspelt kind",
@@ -302,12 +326,12 @@ describe("bad input in a folder (B7)", () => {
     [
       "a foreign kind",
       "apiVersion: apps/v1\nkind: Deployment\n",
-      'bad.yaml:2 kind "Deployment" is ignored: only Service, EndpointSlice and Node count here',
+      'bad.yaml:2 kind "Deployment" is ignored: only Service, EndpointSlice, Node and ServiceCIDR count here',
     ],
     [
       "Endpoints",
       "apiVersion: v1\nkind: Endpoints\n",
-      'bad.yaml:2 kind "Endpoints" is ignored: only Service, EndpointSlice and Node count here; write an EndpointSlice',
+      'bad.yaml:2 kind "Endpoints" is ignored: only Service, EndpointSlice, Node and ServiceCIDR count here; write an EndpointSlice',
     ],
     [
       "no name",

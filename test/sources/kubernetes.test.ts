@@ -36,7 +36,13 @@ const slice = (name: string, ...addresses: string[]) => ({
   endpoints: addresses.map((address) => ({ addresses: [address] })),
 });
 
-const resources: readonly Resource[] = ["services", "endpointslices", "nodes"];
+const resources: readonly Resource[] = [
+  "services",
+  "endpointslices",
+  "nodes",
+  "servicecidrs",
+  "foreignservices",
+];
 
 function start(): void {
   source = new KubernetesSource({
@@ -49,11 +55,11 @@ function start(): void {
   source.start(seen.sink);
 }
 
-const watching = () => until(() => resources.every((r) => server.watching(r)), "three watches");
+const watching = () => until(() => resources.every((r) => server.watching(r)), "five watches");
 
 async function open(): Promise<void> {
   start();
-  await until(() => seen.count("synced") === 3, "three lists");
+  await until(() => seen.count("synced") === 5, "five lists");
   await watching();
 }
 
@@ -108,7 +114,9 @@ describe("list and watch", () => {
       "+ service web 10.96.0.10",
       "+ slice web-1 10.0.0.1,10.0.0.2",
       "synced endpointslices",
+      "synced foreignservices",
       "synced nodes",
+      "synced servicecidrs",
       "synced services",
     ]);
     expect(seen.lines.indexOf("+ node n1")).toBeLessThan(seen.lines.indexOf("synced nodes"));
@@ -125,6 +133,8 @@ describe("list and watch", () => {
         { resource: "services", synced: true, objects: 0, lists: 1, error: undefined },
         { resource: "endpointslices", synced: true, objects: 1, lists: 1, error: undefined },
         { resource: "nodes", synced: true, objects: 0, lists: 1, error: undefined },
+        { resource: "servicecidrs", synced: true, objects: 0, lists: 1, error: undefined },
+        { resource: "foreignservices", synced: true, objects: 0, lists: 1, error: undefined },
       ],
       problems: [],
     });
@@ -137,7 +147,7 @@ describe("list and watch", () => {
     expect(seen.count("service")).toBe(5);
     const pages = server.requestsOf("services", "list").map(({ query }) => query.get("continue"));
     expect(pages).toEqual([null, "2", "4"]);
-    expect(seen.batches.toSorted()).toEqual([1, 1, 1, 1, 2, 2]);
+    expect(seen.batches.toSorted()).toEqual([1, 1, 1, 1, 1, 1, 2, 2]);
     expect(statusOf("services")?.lists).toBe(1);
   });
 
@@ -157,7 +167,7 @@ describe("list and watch", () => {
       "+ service s3 10.96.0.4",
       "- service s0",
     ]);
-    expect(seen.count("synced")).toBe(3);
+    expect(seen.count("synced")).toBe(5);
   });
 
   it("says what a list told that broke off midway when the next one tells it (PF-03)", async () => {
@@ -199,7 +209,7 @@ describe("list and watch", () => {
     await open();
     for (let i = 0; i < 2; i++) next("nodes", "watch", (_, response) => answer(response, 200, ""));
     server.endWatches();
-    await until(() => server.requestsOf("nodes", "watch").length >= 4, "four watches");
+    await until(() => server.requestsOf("nodes", "watch").length >= 4, "five watches");
     expect(clock.waits.length).toBeGreaterThanOrEqual(3);
     expect(reports).toContain("cannot watch nodes: the watch ended at once");
   });
@@ -279,6 +289,74 @@ describe("list and watch", () => {
   });
 });
 
+const serviceCidr = (name: string, ...cidrs: string[]) => ({ metadata: { name }, spec: { cidrs } });
+
+describe("ServiceCIDRs", () => {
+  it("are followed, one that is being deleted until it is gone (KP-31)", async () => {
+    server.put("servicecidrs", serviceCidr("kubernetes", "10.96.0.1/16", "FD00:10:96::/112"));
+    await open();
+    expect(seen.lines).toContain("+ servicecidr kubernetes 10.96.0.0/16,fd00:10:96::/112");
+    const more = serviceCidr("more", "10.97.0.0/20");
+    server.put("servicecidrs", more);
+    await saw("+ servicecidr more 10.97.0.0/20");
+    seen.clear();
+    const deletionTimestamp = "2026-01-02T03:04:05Z";
+    server.put("servicecidrs", { ...more, metadata: { name: "more", deletionTimestamp } });
+    await saw("+ servicecidr more 10.97.0.0/20");
+    server.delete("servicecidrs", more);
+    await saw("- servicecidr more");
+  });
+
+  it("leave the addresses of other proxies' Services to them (KP-01)", async () => {
+    const labels = { "service.kubernetes.io/service-proxy-name": "other" };
+    const spec = { clusterIP: "10.96.0.9", clusterIPs: ["10.96.0.9", "FD00::9"] };
+    const foreign = { metadata: { namespace: "default", name: "theirs", labels }, spec };
+    server.put("foreignservices", foreign);
+    await open();
+    expect(server.requestsOf("foreignservices", "list")[0]?.query.get("fieldSelector")).toBe(
+      "spec.clusterIP!=None",
+    );
+    expect(seen.lines).toContain("+ foreignservice theirs 10.96.0.9,fd00::9");
+    server.delete("foreignservices", foreign);
+    await saw("- foreignservice theirs");
+  });
+
+  it("that cannot be read are named, and what is valid of them holds (B7)", async () => {
+    server.put("servicecidrs", serviceCidr("odd", "10.96.0.0/33", "10.97.0.0/16", "0.0.0.0/0"));
+    await open();
+    expect(seen.lines).toContain("+ servicecidr odd 10.97.0.0/16");
+    const hint = "is no range of ClusterIPs; write it as 10.96.0.0/16 or fd00:10:96::/112";
+    expect(source.status().problems.map(({ message }) => message)).toEqual([
+      `spec.cidrs[0] "10.96.0.0/33" ${hint}`,
+      `spec.cidrs[2] "0.0.0.0/0" ${hint}`,
+    ]);
+  });
+
+  for (const [code, reason] of [
+    [404, "NotFound"],
+    [403, "Forbidden"],
+  ] as const) {
+    it(`that the API server answers with ${code} stop nothing else, are said once, and come later (KP-01)`, async () => {
+      for (let refusals = 0; refusals < 3; refusals++) {
+        next("servicecidrs", "list", (_, response) => {
+          expect(statusOf("servicecidrs")).toMatchObject({ synced: false, objects: 0 });
+          return answer(response, code, status(code, reason, "not here"));
+        });
+      }
+      server.put("servicecidrs", serviceCidr("kubernetes", "10.96.0.0/16"));
+      await open();
+      expect(reports).toHaveLength(1);
+      expect(reports[0]).toMatch(
+        /^cannot list servicecidrs: not here;.* ClusterIPs that no Service has are not refused/,
+      );
+      expect(server.requestsOf("servicecidrs", "list")).toHaveLength(4);
+      expect(server.requestsOf("services", "list")).toHaveLength(1);
+      expect(seen.lines).toContain("+ servicecidr kubernetes 10.96.0.0/16");
+      expect(statusOf("servicecidrs")).toMatchObject({ synced: true, error: undefined });
+    });
+  }
+});
+
 describe("a broken watch", () => {
   it("goes on after a connection cut in the middle of an event", async () => {
     await open();
@@ -301,7 +379,7 @@ describe("a broken watch", () => {
     await reported("cut the connection, as a restart does");
     await watching();
     await until(() => resources.every((r) => statusOf(r)?.error === undefined), "no error");
-    expect(seen.events).toHaveLength(3);
+    expect(seen.events).toHaveLength(5);
   });
 
   it("hears of deletions made while the server was away", async () => {
@@ -448,7 +526,7 @@ describe("refusals", () => {
     );
     await open();
     expect(reports).toEqual([
-      `cannot list services: ${message}; bind the agent's user or ServiceAccount to a ClusterRole that may get, list and watch services, nodes and endpointslices.discovery.k8s.io, as system:node-proxier may`,
+      `cannot list services: ${message}; bind the agent's user or ServiceAccount to a ClusterRole that may get, list and watch services, nodes, endpointslices.discovery.k8s.io and servicecidrs.networking.k8s.io, as system:node-proxier may`,
     ]);
   });
 
@@ -478,7 +556,7 @@ describe("refusals", () => {
     expect(statusOf("services")?.error).toMatch(/^cannot list services: .*ECONNREFUSED/);
     expect(statusOf("services")?.synced).toBe(false);
     await server.listen();
-    await until(() => seen.count("synced") === 3, "three lists");
+    await until(() => seen.count("synced") === 5, "five lists");
     await watching();
     expect(statusOf("services")?.error).toBeUndefined();
   });

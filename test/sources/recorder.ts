@@ -41,6 +41,14 @@ function line(event: SourceEvent): string {
       return `- slice ${event.name}`;
     case "node-deleted":
       return `- node ${event.name}`;
+    case "service-cidr":
+      return `+ servicecidr ${event.serviceCidr.name} ${event.serviceCidr.cidrs.join(",")}`;
+    case "service-cidr-deleted":
+      return `- servicecidr ${event.name}`;
+    case "foreign-service":
+      return `+ foreignservice ${event.name} ${event.addresses.join(",")}`;
+    case "foreign-service-deleted":
+      return `- foreignservice ${event.name}`;
     case "synced":
       return `synced ${event.resource}`;
   }

@@ -10,16 +10,27 @@ import {
   warning,
 } from "../parse/fault.ts";
 import { type Fields, fieldsOf, isFields, itemsOf, shown, textOf } from "../parse/fields.ts";
+import { parseForeignService } from "../parse/foreign_service.ts";
 import type { Interner } from "../parse/intern.ts";
 import { parseNode } from "../parse/node.ts";
 import { parseService } from "../parse/service.ts";
+import { parseServiceCidr } from "../parse/service_cidr.ts";
 import { parseSlice } from "../parse/slice.ts";
 import { check } from "./check.ts";
-import { nodeSchema, type Schema, serviceSchema, sliceSchema } from "./schema.ts";
+import {
+  nodeSchema,
+  type Schema,
+  serviceCidrSchema,
+  serviceSchema,
+  sliceSchema,
+} from "./schema.ts";
 import { closest } from "./spelling.ts";
 
 /** An object of a file is held as the event that says it. */
-export type Upsert = Extract<SourceEvent, { readonly kind: "service" | "slice" | "node" }>;
+export type Upsert = Extract<
+  SourceEvent,
+  { readonly kind: "service" | "slice" | "node" | "service-cidr" | "foreign-service" }
+>;
 
 /**
  * "object": named, with what its valid part says; `upsert` is undefined where nothing is valid.
@@ -49,8 +60,11 @@ const kinds: Readonly<Record<string, Kind>> = {
     apiVersion: "v1",
     schema: serviceSchema,
     namespaced: true,
-    parse: (raw, _, interner) =>
-      mapParsed(parseService(raw, interner), (service) => ({ kind: "service", service })),
+    parse: (raw, _, interner) => {
+      const foreign = parseForeignService(raw);
+      if (foreign.kind === "object") return foreign;
+      return mapParsed(parseService(raw, interner), (service) => ({ kind: "service", service }));
+    },
   },
   EndpointSlice: {
     resource: "endpointslices",
@@ -68,10 +82,31 @@ const kinds: Readonly<Record<string, Kind>> = {
     parse: (raw, nodeName) =>
       mapParsed(parseNode(raw, nodeName), (node) => ({ kind: "node", node })),
   },
+  ServiceCIDR: {
+    resource: "servicecidrs",
+    apiVersion: "networking.k8s.io/v1",
+    schema: serviceCidrSchema,
+    namespaced: false,
+    parse: (raw) =>
+      mapParsed(parseServiceCidr(raw), (serviceCidr) => ({ kind: "service-cidr", serviceCidr })),
+  },
 };
 
-export const resourceOf = (upsert: Upsert): Resource =>
-  upsert.kind === "service" ? "services" : upsert.kind === "slice" ? "endpointslices" : "nodes";
+const resources: Readonly<Record<Exclude<SourceEvent["kind"], "synced">, Resource>> = {
+  service: "services",
+  "service-deleted": "services",
+  slice: "endpointslices",
+  "slice-deleted": "endpointslices",
+  node: "nodes",
+  "node-deleted": "nodes",
+  "service-cidr": "servicecidrs",
+  "service-cidr-deleted": "servicecidrs",
+  "foreign-service": "foreignservices",
+  "foreign-service-deleted": "foreignservices",
+};
+
+export const resourceOf = (event: SourceEvent): Resource =>
+  event.kind === "synced" ? event.resource : resources[event.kind];
 
 /** The inverse of an upsert. */
 export function deletionOf(upsert: Upsert): SourceEvent {
@@ -86,6 +121,10 @@ export function deletionOf(upsert: Upsert): SourceEvent {
       return { kind: "slice-deleted", namespace: upsert.slice.namespace, name: upsert.slice.name };
     case "node":
       return { kind: "node-deleted", name: upsert.node.name };
+    case "service-cidr":
+      return { kind: "service-cidr-deleted", name: upsert.serviceCidr.name };
+    case "foreign-service":
+      return { kind: "foreign-service-deleted", namespace: upsert.namespace, name: upsert.name };
   }
 }
 
@@ -94,7 +133,8 @@ export function readObject(raw: unknown, nodeName: string, interner: Interner): 
   if (!isFields(raw))
     return broken([], `is ${shown(raw)}; write an object with apiVersion and kind`);
   const kindName = textOf(raw.kind);
-  if (kindName === undefined) return broken([], "lacks kind; write Service, EndpointSlice or Node");
+  if (kindName === undefined)
+    return broken([], "lacks kind; write Service, EndpointSlice, Node or ServiceCIDR");
   const kind = Object.hasOwn(kinds, kindName) ? kinds[kindName] : undefined;
   if (kind === undefined) return foreign(kindName);
   const { namespace, name } = fieldsOf(raw.metadata);
@@ -122,7 +162,7 @@ function foreign(kindName: string): ReadObject {
     return broken(["kind"], `${shown(kindName)} is unknown; did you mean ${meant}?`);
   }
   const instead = kindName === "Endpoints" ? "; write an EndpointSlice" : "";
-  const message = `${shown(kindName)} is ignored: only Service, EndpointSlice and Node count here`;
+  const message = `${shown(kindName)} is ignored: only Service, EndpointSlice, Node and ServiceCIDR count here`;
   return { kind: "ignored", faults: [warning(["kind"], `${message}${instead}`)] };
 }
 

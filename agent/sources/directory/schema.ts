@@ -138,6 +138,13 @@ export const nodeSchema = object({
   }),
 });
 
+/** networking.k8s.io/v1 ServiceCIDR of Kubernetes 1.36. */
+export const serviceCidrSchema = object({
+  ...root,
+  spec: object({ cidrs: list("text") }),
+  status: object({ conditions: "any" }),
+});
+
 /** What `kubectl get -o yaml` prints around several objects. */
 export const listSchema = object({
   apiVersion: "text",

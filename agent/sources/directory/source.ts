@@ -23,14 +23,20 @@ export interface DirectoryOptions {
 
 type Sink = (events: readonly SourceEvent[]) => void;
 
-const resources: readonly Resource[] = ["services", "endpointslices", "nodes"];
+const resources: readonly Resource[] = [
+  "services",
+  "endpointslices",
+  "nodes",
+  "servicecidrs",
+  "foreignservices",
+];
 const synced = resources.map((resource) => ({ kind: "synced", resource }) as const);
 /** Several events of one change are read together. */
 const gatheringMilliseconds = 5;
 
 /**
- * Service, EndpointSlice and Node objects as YAML or JSON files in one folder: the source that needs
- * no cluster. A folder that is absent, or goes away, is waited for; what was read stays in force.
+ * Service, EndpointSlice, Node and ServiceCIDR objects as YAML or JSON files in one folder: the source
+ * that needs no cluster. A folder that is absent, or goes away, is waited for; what was read stays in force.
  */
 export class DirectorySource implements Source {
   readonly #folder: string;
@@ -174,7 +180,8 @@ export class DirectorySource implements Source {
     this.#held = new Map([...entries].map(([key, { upsert }]) => [key, upsert]));
     if (!this.#isSynced) events.push(...synced);
     this.#isSynced = true;
-    for (const resource of touched(events)) this.#lastEventAt.set(resource, this.#clock.now());
+    for (const resource of new Set(events.map(resourceOf)))
+      this.#lastEventAt.set(resource, this.#clock.now());
     if (events.length > 0) this.#sink?.(events);
   }
 
@@ -196,20 +203,13 @@ function difference(
 ): SourceEvent[] {
   const events: SourceEvent[] = [];
   for (const [key, { upsert }] of entries) {
-    if (!isDeepStrictEqual(held.get(key), upsert)) events.push(upsert);
+    const before = held.get(key);
+    if (isDeepStrictEqual(before, upsert)) continue;
+    if (before !== undefined && before.kind !== upsert.kind) events.push(deletionOf(before));
+    events.push(upsert);
   }
   for (const [key, upsert] of held) {
     if (!entries.has(key)) events.push(deletionOf(upsert));
   }
   return events;
-}
-
-function touched(events: readonly SourceEvent[]): Set<Resource> {
-  return new Set(
-    events.map((event) => {
-      if (event.kind === "synced") return event.resource;
-      if (event.kind.startsWith("service")) return "services";
-      return event.kind.startsWith("slice") ? "endpointslices" : "nodes";
-    }),
-  );
 }

@@ -9,6 +9,8 @@ export type FailureCode =
   | "gone"
   | "unauthorized"
   | "forbidden"
+  /** No such resource (HTTP 404). */
+  | "absent"
   /** The server asks for patience (HTTP 429 and 503). */
   | "busy"
   /** Any other refusal. */
@@ -45,7 +47,11 @@ export const isGone = (failure: RequestFailure): boolean => failure.code === "go
 
 /** The server was there, but had no use for the question: perhaps the version asked for is wrong. */
 export const isVersionDoubtful = ({ code }: RequestFailure): boolean =>
-  code === "refused" || code === "stalled" || code === "malformed";
+  code === "refused" || code === "absent" || code === "stalled" || code === "malformed";
+
+/** The server does not have the resource, or does not give it to this user. */
+export const isWithheld = ({ code }: RequestFailure): boolean =>
+  code === "absent" || code === "forbidden";
 
 /** Credentials or addresses may have been renewed on disk since they were read. */
 export const isAccessDoubtful = (failure: RequestFailure): boolean =>
@@ -70,6 +76,7 @@ function codeOf(httpStatus: number, reason: string | undefined): FailureCode {
   if (httpStatus === 410 || reason === "Expired" || reason === "Gone") return "gone";
   if (httpStatus === 401) return "unauthorized";
   if (httpStatus === 403) return "forbidden";
+  if (httpStatus === 404) return "absent";
   if (httpStatus === 429 || httpStatus === 503) return "busy";
   return "refused";
 }
@@ -78,7 +85,7 @@ const remedies: { readonly [code in FailureCode]?: string } = {
   unauthorized:
     "; the token or client certificate is missing, expired or of another cluster: renew it in the kubeconfig or remount the ServiceAccount token",
   forbidden:
-    "; bind the agent's user or ServiceAccount to a ClusterRole that may get, list and watch services, nodes and endpointslices.discovery.k8s.io, as system:node-proxier may",
+    "; bind the agent's user or ServiceAccount to a ClusterRole that may get, list and watch services, nodes, endpointslices.discovery.k8s.io and servicecidrs.networking.k8s.io, as system:node-proxier may",
 };
 
 /** The form in seconds; the API server uses no other. At most an hour is believed. */

@@ -7,7 +7,7 @@ import type { Problems } from "../problems.ts";
 import type { ResourceStatus } from "../source.ts";
 import { Backoff } from "./backoff.ts";
 import type { ApiClient } from "./client.ts";
-import { failureOf, isGone, isVersionDoubtful, RequestFailure } from "./failure.ts";
+import { failureOf, isGone, isVersionDoubtful, isWithheld, RequestFailure } from "./failure.ts";
 import type { WatchedResource } from "./resource.ts";
 
 /** So many watches in a row from one version that said nothing: the version itself is in doubt. */
@@ -23,8 +23,11 @@ export interface ReflectorOptions {
   readonly random: () => number;
   readonly problems: Problems;
   readonly sink: (events: readonly SourceEvent[]) => void;
-  /** Told of each failed request, before the wait that follows it. */
-  readonly failed: (failure: RequestFailure) => void;
+  /**
+   * Told of each failed request, before the wait that follows it; of a resource that may be withheld
+   * only once each time.
+   */
+  readonly failed: (failure: RequestFailure, message: string) => void;
 }
 
 /**
@@ -82,8 +85,11 @@ export class Reflector {
   async #recover(failure: RequestFailure, signal: AbortSignal): Promise<void> {
     if (isVersionDoubtful(failure)) this.#fruitless++;
     if (isGone(failure) || this.#fruitless >= fruitlessAtMost) this.#version = undefined;
-    this.#error = failure.message;
-    this.#options.failed(failure);
+    const { without } = this.#options.watched;
+    const isExpected = without !== undefined && isWithheld(failure);
+    const message = isExpected ? `${failure.message}; ${without}` : failure.message;
+    if (!isExpected || this.#error !== message) this.#options.failed(failure, message);
+    this.#error = message;
     const wait = Math.max(this.#backoff.nextMilliseconds(), failure.retryAfterMilliseconds);
     await delay(this.#options.clock, wait, signal);
   }

@@ -1,9 +1,11 @@
 import type { Resource, SourceEvent } from "../../model/event.ts";
 import { mapParsed, type Parsed } from "../parse/fault.ts";
+import { parseForeignService } from "../parse/foreign_service.ts";
 import type { Interner } from "../parse/intern.ts";
 import { parseNode } from "../parse/node.ts";
 import { selectorsOf } from "../parse/selectors.ts";
 import { parseService } from "../parse/service.ts";
+import { parseServiceCidr } from "../parse/service_cidr.ts";
 import { parseSlice } from "../parse/slice.ts";
 
 /** One resource of the API: where it is, and what its objects say. */
@@ -14,15 +16,19 @@ export interface WatchedResource {
   parse(raw: unknown): Parsed<SourceEvent>;
   /** The event that says that the object under this key is gone. */
   deletion(key: string): SourceEvent;
+  /** What it costs where the API server does not have it, or does not give it. */
+  readonly without?: string;
 }
 
 const paths: Readonly<Record<Resource, string>> = {
   services: "/api/v1/services",
   endpointslices: "/apis/discovery.k8s.io/v1/endpointslices",
   nodes: "/api/v1/nodes",
+  servicecidrs: "/apis/networking.k8s.io/v1/servicecidrs",
+  foreignservices: "/api/v1/services",
 };
 
-/** The three resources that a service proxy follows. */
+/** What a service proxy follows; Services of other proxies only for the addresses to leave alone. */
 export function watchedResources(nodeName: string, interner: Interner): WatchedResource[] {
   return [
     {
@@ -43,6 +49,21 @@ export function watchedResources(nodeName: string, interner: Interner): WatchedR
       path: pathOf("nodes", nodeName),
       parse: (raw) => mapParsed(parseNode(raw, nodeName), (node) => ({ kind: "node", node })),
       deletion: (key) => ({ kind: "node-deleted", name: namesOf(key).name }),
+    },
+    {
+      resource: "servicecidrs",
+      path: pathOf("servicecidrs", nodeName),
+      parse: (raw) =>
+        mapParsed(parseServiceCidr(raw), (serviceCidr) => ({ kind: "service-cidr", serviceCidr })),
+      deletion: (key) => ({ kind: "service-cidr-deleted", name: namesOf(key).name }),
+      without:
+        "until then ClusterIPs that no Service has are not refused (KP-31); Kubernetes has ServiceCIDRs in v1 from 1.33 on",
+    },
+    {
+      resource: "foreignservices",
+      path: pathOf("foreignservices", nodeName),
+      parse: parseForeignService,
+      deletion: (key) => ({ kind: "foreign-service-deleted", ...namesOf(key) }),
     },
   ];
 }

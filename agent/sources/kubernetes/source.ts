@@ -20,7 +20,7 @@ export interface KubernetesOptions extends AccessOptions {
   readonly transport?: Transport;
 }
 
-/** Services, EndpointSlices and this node's Node from a Kubernetes API server (KP-01). */
+/** Services, EndpointSlices, ServiceCIDRs and this node's Node from a Kubernetes API server (KP-01). */
 export class KubernetesSource implements Source {
   readonly #options: KubernetesOptions;
   readonly #transport: Transport;
@@ -42,7 +42,7 @@ export class KubernetesSource implements Source {
     const { signal } = this.#stop;
     const client = new ApiClient(this.#transport, clock, signal);
     const problems = this.#problems;
-    const failed = (failure: RequestFailure) => this.#failed(failure);
+    const failed = (failure: RequestFailure, message: string) => this.#failed(failure, message);
     this.#reflectors = watchedResources(nodeName, new Interner()).map(
       (watched) => new Reflector({ watched, client, clock, random, problems, sink, failed }),
     );
@@ -64,8 +64,8 @@ export class KubernetesSource implements Source {
     };
   }
 
-  #failed(failure: RequestFailure): void {
+  #failed(failure: RequestFailure, message: string): void {
     if (isAccessDoubtful(failure)) this.#transport.renew();
-    this.#report({ target: failure.target, message: failure.message });
+    this.#report({ target: failure.target, message });
   }
 }

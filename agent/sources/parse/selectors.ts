@@ -22,10 +22,18 @@ export function selectorsOf(resource: Resource, nodeName: string): Selectors {
       return { labelSelector: `!${headlessLabel}` };
     case "nodes":
       return { fieldSelector: `metadata.name=${nodeName}` };
+    case "servicecidrs":
+      return {};
+    case "foreignservices":
+      return { labelSelector: proxyNameLabel, fieldSelector: "spec.clusterIP!=None" };
   }
 }
 
 export const servesService = (labels: Fields, clusterIP: unknown): boolean =>
   !(proxyNameLabel in labels) && clusterIP !== "None";
+
+/** Another proxy serves it. */
+export const isForeignService = (labels: Fields, clusterIP: unknown): boolean =>
+  proxyNameLabel in labels && clusterIP !== "None";
 
 export const servesSlice = (labels: Fields): boolean => !(headlessLabel in labels);

@@ -1,4 +1,5 @@
 import {
+  client,
   client2,
   clusterIp,
   ext0,
@@ -32,6 +33,9 @@ import {
   toPod,
 } from "./kit.ts";
 import { fastConversation } from "./local.ts";
+
+/** Holds `unserved`, and no other address of the world. */
+const rangeOfUnserved = { v4: "198.18.0.16/28", v6: "2001:db8:e::20/123" } as const;
 
 /** RST with the numbers of RFC 9293 3.10.7.1, or port unreachable (RFC 792, RFC 4443). */
 export function refusal(k: Kit, port: number, vip: string): Record<string, string | number> {
@@ -226,6 +230,43 @@ export function policyCases(k: Kit): readonly PacketCase[] {
           reason: "REFUSED_NO_SERVICE",
         }),
       ],
+    },
+    {
+      name: "refuses an address of a ServiceCIDR that no Service has, and none beside it (KP-31)",
+      given: { services: [], serviceCidrs: [rangeOfUnserved[k.family]] },
+      steps: [
+        step(fromClient(k, unserved, 81), {
+          verdict: "redirect",
+          answer: refusal(k, 81, unserved[k.family]),
+          reason: "REFUSED_NO_SERVICE",
+        }),
+        step(fromClient(k, externalIp, 81), { expect: "same" }),
+      ],
+    },
+    {
+      name: "serves a Service whose address is of a ServiceCIDR (KP-31)",
+      given: {
+        services: nodePortOf({ backends: [here] }).services.map((service) => ({
+          ...service,
+          frontends: [k.at("ExternalIP", unserved)],
+        })),
+        serviceCidrs: [rangeOfUnserved[k.family]],
+      },
+      steps: [
+        step(fromClient(k, unserved, servicePort), {
+          verdict: "redirect",
+          expect: {
+            ...k.packet(toPod(pod0), client, local0, k.first(clientPort, targetPort)),
+            ttl: 63,
+          },
+          reason: "NEW_FLOW",
+        }),
+      ],
+    },
+    {
+      name: "refuses no address of the node itself, though it is of a ServiceCIDR (KP-31, PF-30)",
+      given: { services: [], serviceCidrs: [`${node[k.family]}/${k.family === "v4" ? 32 : 128}`] },
+      steps: [step(fromClient(k, node, 22), { expect: "same" })],
     },
     {
       name: "never refuses an address of the node itself (PF-30)",

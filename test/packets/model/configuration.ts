@@ -3,6 +3,8 @@ export interface Configuration {
   readonly services: readonly ServiceSpec[];
   /** Addresses all of whose ports without a frontend are refused (KP-31). */
   readonly unserved?: readonly string[];
+  /** Where ClusterIPs come from: an address inside without a frontend is refused (KP-31). */
+  readonly serviceCidrs?: readonly string[];
   readonly settings?: SettingsSpec;
   /** Flags of devices that differ from the world's, by name. */
   readonly deviceFlags?: Readonly<Record<string, number>>;

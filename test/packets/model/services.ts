@@ -29,22 +29,28 @@ export const isNodeAddress = (address: Uint8Array): boolean =>
 
 const nodePortAddresses = new Set([ext0.v4, ext0.v6].map((each) => addressKey(ipBytes(each))));
 
+type Prefix = readonly [address: Uint8Array, bits: number];
+
+const prefixOf = (cidr: string): Prefix => {
+  const [address = "", bits] = cidr.split("/");
+  return [ipBytes(address), Number(bits)];
+};
+
 /** The frontends of a configuration, by what they answer to. */
 export class Services {
   readonly #exact = new Map<string, Found>();
   readonly #nodePorts = new Map<string, Found>();
   readonly #unserved: ReadonlySet<string>;
-  readonly #ranges = new Map<ServiceSpec, readonly (readonly [Uint8Array, number])[]>();
+  readonly #serviceCidrs: readonly Prefix[];
+  readonly #ranges = new Map<ServiceSpec, readonly Prefix[]>();
 
   constructor(configuration: Configuration) {
     for (const [place, service] of configuration.services.entries()) {
       for (const frontend of service.frontends) this.#add(place, service, frontend);
-      const ranges = service.sourceRanges?.map((each) => {
-        const [address = "", bits] = each.split("/");
-        return [ipBytes(address), Number(bits)] as const;
-      });
+      const ranges = service.sourceRanges?.map(prefixOf);
       if (ranges !== undefined) this.#ranges.set(service, ranges);
     }
+    this.#serviceCidrs = (configuration.serviceCidrs ?? []).map(prefixOf);
     this.#unserved = new Set(
       (configuration.unserved ?? []).map((each) => addressKey(ipBytes(each))),
     );
@@ -69,7 +75,9 @@ export class Services {
       const found = this.#nodePorts.get(`${destination.length}:${rest}`);
       if (found !== undefined) return found;
     }
-    return this.#unserved.has(address) && !nodeAddresses.has(address) ? "unserved" : undefined;
+    const isIn = ([prefix, bits]: Prefix) => covers(prefix, bits, destination);
+    const isOurs = this.#unserved.has(address) || this.#serviceCidrs.some(isIn);
+    return isOurs && !nodeAddresses.has(address) ? "unserved" : undefined;
   }
 
   /** KP-24. */

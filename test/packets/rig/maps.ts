@@ -1,4 +1,5 @@
 import type { LoadedObject } from "libbpf-ts";
+import { keyOfServiceCidr } from "../../../agent/datapath/service_cidr.ts";
 import {
   Algorithm,
   addressCodec,
@@ -14,6 +15,7 @@ import {
   NodeAddressFlag,
   ServiceFlag,
   SettingsFlag,
+  serviceCidrKeyCodec,
   serviceCodec,
   settingsCodec,
   sourceRangeKeyCodec,
@@ -54,7 +56,7 @@ const address = (text: string | undefined): Uint8Array =>
 
 /** Makes the maps hold a configuration; flows, fragments and affinities stay as they are. */
 export function writeConfiguration(object: LoadedObject, configuration: Configuration): void {
-  for (const name of ["frontends", "node_addresses", "devices", "source_ranges"]) {
+  for (const name of ["frontends", "node_addresses", "devices", "source_ranges", "service_cidrs"]) {
     const map = object.map(name);
     for (const key of [...map.keys()]) map.delete(key);
   }
@@ -72,6 +74,10 @@ export function writeConfiguration(object: LoadedObject, configuration: Configur
     };
     const value = { service: noService, kind: FrontendKind.UNSERVED, flags: 0 };
     object.map("frontends").update(bytes(frontendKeyCodec, key), bytes(frontendCodec, value));
+  }
+  for (const cidr of configuration.serviceCidrs ?? []) {
+    const key = bytes(serviceCidrKeyCodec, keyOfServiceCidr(cidr));
+    object.map("service_cidrs").update(key, u32(0));
   }
 }
 
