@@ -172,6 +172,22 @@ describe("a role that lacks a verb", () => {
       { deadlineMs: 30_000, describe: () => `the agent to recover; it said: ${agent.log}` },
     );
   });
+
+  it("costs a warning where that is to make events, and nothing else (KP-01, PF-41)", async () => {
+    await applyRole(without("create", "events"));
+    await isAllowed(false, "create", "events.k8s.io", "events");
+    const { code } = await node.run("nft", ["add table ip kube-proxy"], { cgroup: false });
+    expect(code).toBe(0);
+    await until(() => agent.log.includes("no event about Node a was made"), {
+      deadlineMs: 15_000,
+      describe: () => `the refusal of an event; the agent said: ${agent.log}`,
+    });
+    expect(agent.log.replaceAll('\\"', '"')).toContain(
+      `cannot create events: events.events.k8s.io is forbidden: User "${user}" cannot create resource "events" in API group "events.k8s.io" in the namespace "default"`,
+    );
+    expect((await agent.status()).events).toEqual({ sent: 0, suppressed: 0, failed: 1 });
+    await reaches(client, ways, "web-0");
+  });
 });
 
 const grantsOf = ({ rules }: V1ClusterRole): readonly string[] =>
