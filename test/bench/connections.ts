@@ -87,6 +87,8 @@ async function program(pinPath: string, cgroupPath: string, address: string): Pr
   const reconciler = await Reconciler.adopt(datapath.maps);
   const set = { count: SERVICES, protocols: ["TCP", "UDP"] as const, endpoints };
   const { failures } = reconciler.apply([...desiredServices(set)]);
+  // Looked into for every address that is no Service's.
+  reconciler.applyServiceCidrs(new Set(["10.96.0.0/12", "fd00:10:96::/112"]));
   datapath.close();
   if (failures[0] !== undefined) throw new Error(failures[0].message);
 }

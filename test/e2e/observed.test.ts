@@ -164,6 +164,8 @@ describe("what a running agent tells", () => {
       ["services", true],
       ["endpointslices", true],
       ["nodes", true],
+      ["servicecidrs", true],
+      ["foreignservices", true],
     ]);
     expect(datapath.programs.filter(({ attached }) => !attached)).toEqual([]);
   });
