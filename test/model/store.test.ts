@@ -110,6 +110,20 @@ describe("Store", () => {
     expect(store.ready).toBe(false);
   });
 
+  it("holds the addresses of other proxies' Services beside its own (KP-01)", () => {
+    const store = new Store("node-a");
+    const names = { namespace: "default", name: "theirs" };
+    const change = store.apply([
+      { kind: "foreign-service", ...names, addresses: ["10.96.0.9", "fd00::9"] },
+    ]);
+    expect(change.serviceCidrs).toBe(true);
+    expect(dirty(change)).toEqual([]);
+    expect([...store.foreignAddresses()]).toEqual(["10.96.0.9", "fd00::9"]);
+    expect(store.serviceCount).toBe(0);
+    store.apply([{ kind: "foreign-service-deleted", ...names }]);
+    expect([...store.foreignAddresses()]).toEqual([]);
+  });
+
   it("is ready once Services and EndpointSlices are synced, node or not (KP-04, KP-05)", () => {
     const store = new Store("node-a");
     store.apply([{ kind: "synced", resource: "nodes" }]);

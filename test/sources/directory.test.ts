@@ -281,6 +281,24 @@ describe("a folder of YAML", () => {
     expect(seen.count("service-deleted")).toBe(0);
   });
 
+  it("keeps the address of a Service that becomes another proxy's, and serves it again after (KP-01)", async () => {
+    const label = "service.kubernetes.io/service-proxy-name: other";
+    write("a.yaml", service("web", "10.96.0.10"));
+    await open();
+    seen.clear();
+    const labelled = service("web", "10.96.0.10").replace(
+      "name: web",
+      `name: web, labels: {${label}}`,
+    );
+    expect(labelled).toContain(label);
+    write("a.yaml", labelled);
+    await saw("+ foreignservice web 10.96.0.10");
+    expect(seen.lines).toEqual(["- service web", "+ foreignservice web 10.96.0.10"]);
+    write("a.yaml", service("web", "10.96.0.10"));
+    await saw("+ service web 10.96.0.10");
+    expect(seen.lines.slice(2)).toEqual(["- foreignservice web", "+ service web 10.96.0.10"]);
+  });
+
   it("may say which ranges ClusterIPs come from (KP-31)", async () => {
     const cidrs = (text: string) =>
       `apiVersion: networking.k8s.io/v1\nkind: ServiceCIDR\nmetadata: {name: kubernetes}\nspec: {${text}}\n`;

@@ -244,6 +244,23 @@ export function policyCases(k: Kit): readonly PacketCase[] {
       ],
     },
     {
+      name: "refuses an address of a ServiceCIDR that no Service has, asked by a pod (KP-31)",
+      given: { services: [], serviceCidrs: [rangeOfUnserved[k.family]] },
+      steps: [
+        step(podAsks(unserved), {
+          at: "from_pod",
+          on: pod0,
+          verdict: "redirect",
+          answer: {
+            "eth.to": podMac(pod0),
+            "ip.dst": local0[k.family],
+            ...(k.protocol === "tcp" ? { "tcp.flags": "RA" } : { "icmp.checksum": "ok" }),
+          },
+          reason: "REFUSED_NO_SERVICE",
+        }),
+      ],
+    },
+    {
       name: "serves a Service whose address is of a ServiceCIDR (KP-31)",
       given: {
         services: nodePortOf({ backends: [here] }).services.map((service) => ({
