@@ -45,8 +45,8 @@ const names = Object.keys(resources) as Resource[];
 const keyOf = ({ metadata: { namespace = "", name } }: ApiObject): string => `${namespace}/${name}`;
 
 /**
- * What an API server does for those that list and watch, over HTTP: selectors by the absence of a
- * label, by name and by clusterIP. All that it holds is replaced at once. Whatever else is asked of
+ * What an API server does for those that list and watch, over HTTP: selectors by whether a label
+ * is there, by name and by clusterIP. All that it holds is replaced at once. Whatever else is asked of
  * it is not found.
  */
 export class ReplaceableApi {
@@ -185,8 +185,10 @@ function selectorOf(query: URLSearchParams): Selector {
 }
 
 function labelSelector(term: string): Selector {
-  if (!term.startsWith("!")) throw new Error(`no label selector but an absent label: ${term}`);
-  return ({ metadata: { labels = {} } }) => labels[term.slice(1)] === undefined;
+  if (/[=( ]/.test(term))
+    throw new Error(`label selectors know only whether one is there: ${term}`);
+  const label = term.replace(/^!/, "");
+  return ({ metadata: { labels = {} } }) => label in labels === (label === term);
 }
 
 function fieldSelector(term: string): Selector {

@@ -37,10 +37,12 @@ function keeping(outcome: Outcome, keeps: (backend: BackendName) => boolean): Ou
 
 const isExternal = (kind: AddressKind): boolean => kind !== "ClusterIP" && kind !== "Loopback";
 
+const isForeign = ({ labels = {} }: ServiceCase): boolean =>
+  "service.kubernetes.io/service-proxy-name" in labels;
+
 /** Whether a Service is programmed at all at this address (KP-01, KP-02, KP-22). */
 function isServed({ kind, family }: Cell, service: ServiceCase): boolean {
-  const isForeign = service.labels?.["service.kubernetes.io/service-proxy-name"] !== undefined;
-  if (isForeign || service.headless || service.type === "ExternalName") return false;
+  if (isForeign(service) || service.headless || service.type === "ExternalName") return false;
   if (kind === "LoadBalancer" && service.ipMode === "Proxy") return false;
   return familiesOf(service).includes(family);
 }
@@ -70,7 +72,7 @@ export const deliberate: readonly Deliberate[] = [
   },
   {
     name: "a backend of the node sees the address of a client elsewhere",
-    reason: "nothing is gained by hiding it: the reply passes this node in any case",
+    reason: "nothing is gained by hiding it, since the reply passes this node in any case",
     expected: (outcome, { from }) =>
       from === "outside" || from === "remote"
         ? keeping(outcome, (backend) => nodeOf(backend) === "a")
@@ -93,7 +95,8 @@ export const deliberate: readonly Deliberate[] = [
   },
   {
     name: "internalTrafficPolicy Local without an endpoint here refuses at once",
-    reason: "a connect() can be answered but not dropped, and an answer is better than a timeout",
+    reason:
+      "a connect() can be answered but not dropped, and an answer now is better than a timeout (KP-14)",
     expected: (outcome, cell, service) => {
       const isLocal = cell.kind === "ClusterIP" && service.internalTrafficPolicy === "Local";
       const isDropped = isLocal && isServed(cell, service) && only(outcome, "dropped");
@@ -102,7 +105,7 @@ export const deliberate: readonly Deliberate[] = [
   },
   {
     name: "the node itself is refused where source ranges deny it",
-    reason: "as for the internal policy: its connect() can be answered but not dropped",
+    reason: "likewise (KP-24)",
     expected: (outcome, cell, service) => {
       const isHeld = cell.kind === "LoadBalancer" && service.sourceRanges !== undefined;
       const isDenied = cell.from === "node" && isHeld && isServed(cell, service);
@@ -122,22 +125,31 @@ export const deliberate: readonly Deliberate[] = [
     },
   },
   {
-    name: "the node itself may connect a UDP socket to a port that nobody serves",
-    reason:
-      "getaddrinfo() connects UDP sockets to compare addresses, and sends nothing; sendto() is refused",
-    expected: (outcome, cell, service) => {
-      const { from, servicePort, protocol } = cell;
-      const isConnected = from === "node" && protocol === "UDP" && servicePort === undefined;
-      const isLet = isConnected && isServed(cell, service) && only(outcome, "refused");
-      return isLet ? ["unreachable"] : outcome;
+    name: "a ClusterIP of another proxy's Service is left alone",
+    reason: "it is that proxy's to serve, perhaps not on this node; kube-proxy drops it (KP-31)",
+    expected: (outcome, { kind }, service) => {
+      const isLeft = kind === "ClusterIP" && isForeign(service);
+      return isLeft && only(outcome, "dropped") ? ["unreachable"] : outcome;
     },
   },
   {
-    name: "an address of the ServiceCIDR that no Service has is left to the routes",
-    reason: "a socket finds no frontend there, and asks no second table (KP-31)",
+    name: "a ClusterIP that no Service has is refused",
+    reason: "an answer now is better than a timeout (KP-31)",
     expected: (outcome, cell, service) => {
-      const isLeft = cell.kind === "ClusterIP" && !isServed(cell, service);
-      return isLeft && only(outcome, "dropped") ? ["unreachable"] : outcome;
+      const isOurs = cell.kind === "ClusterIP" && !isForeign(service);
+      const isRefused = isOurs && !isServed(cell, service) && only(outcome, "dropped");
+      return isRefused ? ["refused"] : outcome;
+    },
+  },
+  {
+    name: "the node itself may connect a UDP socket to where nobody serves",
+    reason:
+      "getaddrinfo() connects UDP sockets to compare addresses, and sends nothing; sendto() is refused",
+    expected: (outcome, cell, service) => {
+      const { from, kind, servicePort, protocol } = cell;
+      const isUnserved = servicePort === undefined || !isServed(cell, service);
+      const isConnected = from === "node" && protocol === "UDP" && kind === "ClusterIP";
+      return isConnected && isUnserved && only(outcome, "refused") ? ["unreachable"] : outcome;
     },
   },
 ];

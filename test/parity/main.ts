@@ -14,6 +14,7 @@ const { values } = parseArgs({
     scenarios: { type: "string", default: "500" },
     seed: { type: "string", default: `${Date.now() % 1_000_000}` },
     only: { type: "string" },
+    "fast-path": { type: "string", default: "auto" },
   },
 });
 const seed = Number(values.seed);
@@ -37,7 +38,8 @@ async function run(bench: Bench, scenarios: readonly Scenario[]): Promise<readon
 }
 
 await sweep();
-await using bench = await Bench.start();
+const fastPath = values["fast-path"] === "off" ? "off" : "auto";
+await using bench = await Bench.start({ fastPath });
 const differences = await run(bench, wanted);
 const differing = new Set(differences.map(({ scenario }) => scenario));
 console.log(

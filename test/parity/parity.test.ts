@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { generate } from "./arbitrary.ts";
 import { Bench, type Mutation } from "./bench.ts";
@@ -151,6 +153,10 @@ describe("sluice differs deliberately", () => {
     },
     { name: "ranges", steps: [balanced({ sourceRanges: ["192.0.2.0/24", "2001:db8::/32"] })] },
     { name: "no address", steps: [{ type: "ExternalName" }] },
+    {
+      name: "foreign",
+      steps: [{ endpoints: pair, labels: { "service.kubernetes.io/service-proxy-name": "other" } }],
+    },
   ];
   let seen: readonly Seen[];
 
@@ -179,18 +185,9 @@ describe("sluice differs deliberately", () => {
     return four;
   }
 
-  it("only in these ways", () => {
-    expect(deliberate.map(({ name }) => name)).toEqual([
-      "a pod of another node is outside under externalTrafficPolicy Local",
-      "a backend of the node sees the address of a client elsewhere",
-      "a pod keeps its own address towards external addresses and NodePorts",
-      "a pod that reaches itself at its socket sees its own address",
-      "internalTrafficPolicy Local without an endpoint here refuses at once",
-      "the node itself is refused where source ranges deny it",
-      "a port of an external address that no Service has is refused",
-      "the node itself may connect a UDP socket to a port that nobody serves",
-      "an address of the ServiceCIDR that no Service has is left to the routes",
-    ]);
+  it.each(deliberate)("as the documentation tells: $name", ({ name, reason }) => {
+    const page = readFileSync(join(import.meta.dirname, "../../ARCHITECTURE.md"), "utf8");
+    expect(page.replace(/\s+/g, " ")).toContain(`- ${name}: ${reason}`);
   });
 
   it("a pod of another node is outside under externalTrafficPolicy Local (KP-14, KP-32)", () => {
@@ -256,16 +253,25 @@ describe("sluice differs deliberately", () => {
     }
   });
 
-  it("the node itself may connect a UDP socket to a port that nobody serves (KP-31)", () => {
+  it("a ClusterIP of another proxy's Service is left alone (KP-01, KP-31)", () => {
+    for (const from of ["pod", "bypass", "node", "outside"] as const) {
+      expect(at("foreign", { from, kind: "ClusterIP" })).toEqual({
+        kubeProxy: "dropped",
+        sluice: "unreachable",
+      });
+    }
+  });
+
+  it("the node itself may connect a UDP socket to where nobody serves (KP-31)", () => {
     const where = { from: "node", kind: "ClusterIP", protocol: "UDP", unknown: true } as const;
     expect(at("both nodes", where)).toEqual({ kubeProxy: "refused", sluice: "unreachable" });
   });
 
-  it("an address of the ServiceCIDR that no Service has is left to the routes (KP-31)", () => {
+  it("a ClusterIP that no Service has is refused (KP-31)", () => {
     for (const from of ["pod", "bypass", "node", "outside"] as const) {
       expect(at("no address", { from, kind: "ClusterIP" })).toEqual({
         kubeProxy: "dropped",
-        sluice: "unreachable",
+        sluice: "refused",
       });
     }
   });

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Bench } from "./bench.ts";
+import { external } from "./by_hand/external.ts";
+import { policies } from "./by_hand/policies.ts";
 import { type Difference, describeDifferences } from "./comparison.ts";
 import type { Scenario } from "./scenario.ts";
 
@@ -61,5 +63,21 @@ describe("with other settings", () => {
     );
     expect(own.map(({ sluice }) => sluice)).toEqual(own.map(() => ["unreachable"]));
     expect(own).toHaveLength(4);
+  });
+});
+
+describe("clients see the same where packets climb the node's stack", () => {
+  const climbing = [...policies, ...external];
+  let bench: Bench;
+  let found: readonly Difference[];
+
+  beforeAll(async () => {
+    bench = await Bench.start({ fastPath: "off" });
+    found = await bench.run(climbing);
+  }, START_MS + RUN_MS);
+  afterAll(() => bench?.[Symbol.asyncDispose]());
+
+  it.each(climbing)("$name", ({ name }) => {
+    expect(describeDifferences(found.filter(({ scenario }) => scenario === name))).toBe("");
   });
 });

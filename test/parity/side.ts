@@ -50,6 +50,8 @@ export interface SideOptions {
   readonly nodePortAddresses?: readonly string[];
   /** Whether sluice serves ClusterIPs to clients outside, as kube-proxy always does; default true. */
   readonly clusterIpFromOutside?: boolean;
+  /** Whether sluice's packets may skip the stack; default auto: they do, as nothing stands there. */
+  readonly fastPath?: "auto" | "off";
 }
 
 /** A node with one of the two proxies, and all that is around it: the same for both, by addresses too. */
@@ -137,6 +139,7 @@ export class Side implements AsyncDisposable {
   async #startProxy({
     nodePortAddresses = ["primary"],
     clusterIpFromOutside = true,
+    fastPath = "auto",
   }: SideOptions): Promise<void> {
     this.replace({}, {});
     this.#api.listen(this.node.netns, API_PORT);
@@ -158,6 +161,7 @@ export class Side implements AsyncDisposable {
       flags: [
         `--cluster-ip-from-outside=${clusterIpFromOutside}`,
         `--nodeport-addresses=${nodePortAddresses.join(",")}`,
+        `--fast-path=${fastPath}`,
       ],
     });
   }
