@@ -15,7 +15,7 @@ export const traffic = join(import.meta.dirname, "build/traffic");
 /** What stands between the client and the pod of a node. */
 export type Translation = "none" | "nftables" | "iptables" | "sluice" | "sluice-stack";
 
-export interface Side {
+interface Side {
   readonly translation: Translation;
   readonly node: NorthSouthNode;
   readonly targets: Targets;
@@ -24,8 +24,8 @@ export interface Side {
 /** A client with one node for each translation, side by side on one kernel. */
 export class NorthSouthStage implements AsyncDisposable {
   readonly folder: string;
-  readonly sides = new Map<Translation, Side>();
-  readonly agents = new Map<Translation, TestAgent>();
+  readonly #sides = new Map<Translation, Side>();
+  readonly #agents = new Map<Translation, TestAgent>();
 
   constructor(folder: string) {
     this.folder = folder;
@@ -42,9 +42,9 @@ export class NorthSouthStage implements AsyncDisposable {
         translation === "none"
           ? await node.podTargets(this.folder)
           : await node.nodePortTargets(this.folder);
-      this.sides.set(translation, { translation, node, targets });
+      this.#sides.set(translation, { translation, node, targets });
     }
-    for (const side of this.sides.values()) await this.#answers(side);
+    for (const side of this.#sides.values()) await this.#answers(side);
   }
 
   async #translate(node: NorthSouthNode, translation: Translation): Promise<void> {
@@ -59,7 +59,7 @@ export class NorthSouthStage implements AsyncDisposable {
       case "sluice-stack": {
         const flags = translation === "sluice" ? [] : ["--fast-path=off"];
         const agent = await TestAgent.start({ node, source: { controlPlane: node }, flags });
-        this.agents.set(translation, agent);
+        this.#agents.set(translation, agent);
       }
     }
   }
@@ -82,6 +82,33 @@ export class NorthSouthStage implements AsyncDisposable {
     );
   }
 
+  /** The file that says what a side speaks to. */
+  targets(translation: Translation, kind: keyof Targets): string {
+    const side = this.#sides.get(translation);
+    if (side === undefined) throw new Error(`${translation} was not built`);
+    return side.targets[kind];
+  }
+
+  /** Whether netfilter tracks connections, by node. */
+  async conntrack(): Promise<readonly string[]> {
+    const said: string[] = [];
+    for (const { translation, node } of this.#sides.values()) {
+      const entries = await node.conntrackEntries();
+      said.push(`${translation} ${entries > 0 ? `on (${entries} entries)` : "off"}`);
+    }
+    return said;
+  }
+
+  /** How each agent sends packets to its devices. */
+  async paths(): Promise<readonly string[]> {
+    const said: string[] = [];
+    for (const [translation, agent] of this.#agents) {
+      const { devices } = (await agent.status()).datapath;
+      said.push(`${translation}: ${devices.map(({ name, path }) => `${name} ${path}`).join(", ")}`);
+    }
+    return said;
+  }
+
   /** Starts the client on sides that these files name. */
   client(mode: string, rounds: number, operations: number, files: readonly string[]) {
     const args = ["client", `${CLIENT_CPU}`, mode, `${rounds}`, `${operations}`];
@@ -90,7 +117,7 @@ export class NorthSouthStage implements AsyncDisposable {
 
   /** Ends every process that was started and removes all that was made. */
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const agent of this.agents.values()) await agent[Symbol.asyncDispose]();
+    for (const agent of this.#agents.values()) await agent[Symbol.asyncDispose]();
     await removeMade((name) => name.startsWith(prefix));
   }
 }

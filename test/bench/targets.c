@@ -23,7 +23,7 @@ struct targets read_targets(const char *path)
 	return t;
 }
 
-static uint32_t random_below(uint32_t bound)
+uint32_t random_below(uint32_t bound)
 {
 	static uint64_t state = 0x9e3779b97f4a7c15;
 

@@ -6,6 +6,8 @@
  *       echoes on every address at ports 9000 up to 9000 + PORTS - 1, TCP and UDP, until it is killed.
  *   traffic sink CPU ADDRESS...
  *       likewise takes what comes at port 9900.
+ *   traffic memory CPU
+ *       prints the ns that a random read of 24 MB takes.
  *   traffic client CPU MODE ROUNDS OPERATIONS CGROUP TARGETS [CGROUP TARGETS]...
  *       MODE is connect, crr, tcp_rr, udp_rr, packets (datagrams of 18 bytes one way) or stream
  *       (blocks of 256 KB one way), the last two to the sink. Each pair is a side: a process of its
@@ -93,6 +95,8 @@ int main(int argc, char **argv)
 	setrlimit(RLIMIT_NOFILE, &files);
 	if (argc >= 3)
 		pin_to(atoi(argv[2]));
+	if (argc == 3 && !strcmp(argv[1], "memory"))
+		return printf("%.0f\n", memory_read_ns()) < 0;
 	if (argc >= 5 && !strcmp(argv[1], "echo"))
 		serve_echoes(atoi(argv[3]), argc - 4, argv + 4);
 	if (argc >= 4 && !strcmp(argv[1], "sink"))
@@ -101,6 +105,6 @@ int main(int argc, char **argv)
 		return take_turns(runner_of(argv[3]), atoi(argv[4]), atoi(argv[5]), (argc - 6) / 2,
 				  argv + 6);
 	fprintf(stderr, "usage: traffic echo CPU PORTS ADDRESS... | traffic sink CPU ADDRESS... | "
-			"traffic client CPU MODE ROUNDS OPERATIONS CGROUP TARGETS...\n");
+			"traffic memory CPU | traffic client CPU MODE ROUNDS OPERATIONS CGROUP TARGETS...\n");
 	return 2;
 }

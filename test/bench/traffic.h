@@ -29,6 +29,9 @@ uint64_t now_ns(void);
 void pin_to(int cpu);
 struct target target_of(const char *text, int port);
 
+uint32_t random_below(uint32_t bound);
+double memory_read_ns(void);
+
 /* Reads a file that has an ADDRESS PORT per line. */
 struct targets read_targets(const char *path);
 /* Any of them, at random. */
