@@ -93,6 +93,8 @@ int main(int argc, char **argv)
 	struct rlimit files = { 65536, 65536 };
 
 	setrlimit(RLIMIT_NOFILE, &files);
+	/* Where that is allowed: what others do meanwhile would be charged to the path. */
+	setpriority(PRIO_PROCESS, 0, -20);
 	if (argc >= 3)
 		pin_to(atoi(argv[2]));
 	if (argc == 3 && !strcmp(argv[1], "memory"))
