@@ -208,6 +208,7 @@ const codecs = [
   }),
   sample("address", layout.addressCodec, { word: address }),
   sample("device", layout.deviceCodec, { v4: address, v6: vip, mtu: 1_500, flags: 0xfedc_ba98 }),
+  sample("service_cidr_key", layout.serviceCidrKeyCodec, { prefixLength: 112, address: vip }),
   sample("source_range_key", layout.sourceRangeKeyCodec, {
     prefixLength: 160,
     service: 0x0102_0304,

@@ -205,7 +205,7 @@ current-context: x
       const { sync, source } = await agent.status();
       expect(sync).toMatchObject({ ready: false, services: 1 });
       expect(source.resources.map(({ error }) => error)).toEqual(
-        ["services", "endpointslices", "nodes"].map((resource) =>
+        ["services", "endpointslices", "nodes", "servicecidrs", "foreignservices"].map((resource) =>
           expect.stringMatching(new RegExp(`^cannot list ${resource}: .*${message}$`)),
         ),
       );
