@@ -42,7 +42,15 @@ describe.each(chosenKernels())("libbpf-ts on kernel $name", (kernel) => {
 
   it("loads an object with every kind of map and program", () => {
     expect(report.loadedObject).toEqual({
-      programs: ["redirect", "refuse_all", "observe", "pass", "list_sockets", "list_nothing"],
+      programs: [
+        "redirect",
+        "refuse_all",
+        "observe",
+        "pass",
+        "list_sockets",
+        "list_nothing",
+        "list_elements",
+      ],
       maps: expect.arrayContaining(["endpoints", "slots", "counters", "events", "sockets"]),
       type: "cgroup_sock_addr",
     });
