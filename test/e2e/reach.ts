@@ -20,7 +20,6 @@ export const waysTo = (addresses: readonly string[], port: number): readonly Tar
 export async function answersFrom(from: Site, to: Target): Promise<readonly string[]> {
   const first = await outcomes(from, to, 1);
   if (first.includes("untranslated")) return first;
-  if (first.includes("untranslated")) return first;
   return [...new Set([...first, ...(await outcomes(from, to, attempts - 1))])].toSorted();
 }
 
