@@ -1,0 +1,17 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Stage } from "./stage.ts";
+
+let stage: Stage;
+
+beforeAll(async () => {
+  stage = await Stage.start();
+});
+afterAll(() => stage?.[Symbol.asyncDispose]());
+
+describe("Kubernetes' end-to-end tests of a service proxy", () => {
+  it("meet an agent on each node", async () => {
+    for (const agent of Object.values(stage.agents)) {
+      expect((await agent.status()).sync.ready).toBe(true);
+    }
+  });
+});
