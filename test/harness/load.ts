@@ -22,6 +22,8 @@ export interface LoadOptions {
   readonly size?: number;
   /** UDP by sendto and recvfrom on an unconnected socket. */
   readonly unconnected?: boolean;
+  /** Of every socket; default one of the kernel's choice. */
+  readonly sourcePort?: number;
   /** No record of each attempt: for long runs without a gap. */
   readonly summary?: boolean;
 }
@@ -122,6 +124,7 @@ const flags = (options: LoadOptions): string[] => [
   ...(options.timeoutMs === undefined ? [] : ["--timeout-ms", `${options.timeoutMs}`]),
   ...(options.gapUs === undefined ? [] : ["--gap-us", `${options.gapUs}`]),
   ...(options.size === undefined ? [] : ["--size", `${options.size}`]),
+  ...(options.sourcePort === undefined ? [] : ["--source-port", `${options.sourcePort}`]),
   ...(options.keep ? ["--keep"] : []),
   ...(options.unconnected ? ["--unconnected"] : []),
   ...(options.summary ? ["--summary"] : []),

@@ -14,6 +14,7 @@
  *   --keep            one socket for all attempts, replaced when it fails
  *   --size N          bytes of a datagram, at most 9000 (default: those of its number)
  *   --unconnected     UDP by sendto and recvfrom on an unconnected socket
+ *   --source-port N   every socket has this port (default: one of the kernel's choice)
  *   --summary         no line per attempt
  */
 #define _GNU_SOURCE
@@ -43,7 +44,7 @@ union address {
 
 struct options {
 	bool tcp, keep, unconnected, summary;
-	uint64_t count, duration_ns, gap_us, timeout_ms, size;
+	uint64_t count, duration_ns, gap_us, timeout_ms, size, source_port;
 	union address target;
 	socklen_t target_length;
 };
@@ -124,6 +125,7 @@ static void parse(int argc, char **argv)
 		{ "timeout-ms", required_argument, NULL, 't' }, { "gap-us", required_argument, NULL, 'g' },
 		{ "keep", no_argument, NULL, 'k' },		{ "unconnected", no_argument, NULL, 'u' },
 		{ "summary", no_argument, NULL, 's' },		{ "size", required_argument, NULL, 'b' },
+		{ "source-port", required_argument, NULL, 'p' },
 		{ 0 },
 	};
 	int option;
@@ -138,6 +140,7 @@ static void parse(int argc, char **argv)
 		case 'u': options.unconnected = true; break;
 		case 's': options.summary = true; break;
 		case 'b': options.size = strtoull(optarg, NULL, 10); break;
+		case 'p': options.source_port = strtoull(optarg, NULL, 10); break;
 		default: usage();
 		}
 	}
@@ -163,6 +166,17 @@ static bool fail(struct attempt *attempt, const char *phase)
 	return false;
 }
 
+/* The wildcard address and the port at which every socket of this client is to be. */
+static bool bind_source_port(int fd)
+{
+	union address source = { .any.sa_family = options.target.any.sa_family };
+	int on = 1;
+
+	source.v4.sin_port = htons(options.source_port);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	return bind(fd, &source.any, options.target_length) == 0;
+}
+
 static int open_socket(void)
 {
 	struct timeval timeout = { .tv_sec = options.timeout_ms / 1000,
@@ -179,6 +193,10 @@ static int open_socket(void)
 	/* Closing by reset leaves no TIME_WAIT, which would use up the ports within a second. */
 	if (options.tcp)
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	if (options.source_port && !bind_source_port(fd)) {
+		close(fd);
+		return -1;
+	}
 	return fd;
 }
 
