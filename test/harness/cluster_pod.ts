@@ -1,4 +1,5 @@
 import type { Api } from "../controlplane/api.ts";
+import { HostPod } from "./host_pod.ts";
 import type { TestNode } from "./node.ts";
 import type { TestPod } from "./pod.ts";
 
@@ -6,24 +7,30 @@ export interface PodPort {
   /** What a Service's targetPort may refer to. */
   readonly name?: string;
   readonly port: number;
-  /** Default TCP. */
-  readonly protocol?: "TCP" | "UDP";
+  /** Default TCP. A server listens for TCP and UDP alone. */
+  readonly protocol?: "TCP" | "UDP" | "SCTP";
 }
 
 export interface ClusterPodSpec {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly ports: readonly PodPort[];
+  /** Whether it has the node's network and addresses. Default false. */
+  readonly hostNetwork?: boolean;
+  /** Whether it is ready from the start; it serves in any case. Default true. */
+  readonly ready?: boolean;
+  /** Whether the ports are those of an init container that goes on running. Default false. */
+  readonly sidecar?: boolean;
 }
 
 const graceSeconds = 30;
 
 /** A pod that serves, together with the Pod object whose status tells so, as a kubelet would. */
 export class ClusterPod {
-  readonly pod: TestPod;
+  readonly pod: TestPod | HostPod;
   readonly #api: Api;
 
-  private constructor(api: Api, pod: TestPod) {
+  private constructor(api: Api, pod: TestPod | HostPod) {
     this.#api = api;
     this.pod = pod;
   }
@@ -33,18 +40,19 @@ export class ClusterPod {
   }
 
   static async start(api: Api, node: TestNode, spec: ClusterPodSpec): Promise<ClusterPod> {
-    const pod = await node.makePod(spec.name);
-    await pod.serve({ tcp: portsOf(spec, "TCP"), udp: portsOf(spec, "UDP") });
-    await api.createPod(
-      spec.name,
-      { nodeName: node.name, containers: [container(spec)] },
-      { labels: { ...spec.labels } },
-    );
+    const pod = await (spec.hostNetwork
+      ? HostPod.create(spec.name, node)
+      : node.makePod(spec.name));
+    const [tcp, udp] = [portsOf(spec, "TCP"), portsOf(spec, "UDP")];
+    if (tcp.length + udp.length > 0) await pod.serve({ tcp, udp });
+    await api.createPod(spec.name, podSpec(spec, node), { labels: { ...spec.labels } });
+    const status = (spec.ready ?? true) ? "True" : "False";
     await api.patchPodStatus(spec.name, {
       phase: "Running",
+      hostIP: node.ip4,
       podIP: pod.ip4,
       podIPs: [{ ip: pod.ip4 }, { ip: pod.ip6 }],
-      conditions: [{ type: "Ready", status: "True", lastTransitionTime: new Date() }],
+      conditions: [{ type: "Ready", status, lastTransitionTime: new Date() }],
     });
     return new ClusterPod(api, pod);
   }
@@ -68,12 +76,24 @@ export class ClusterPod {
 const portsOf = ({ ports }: ClusterPodSpec, protocol: "TCP" | "UDP"): readonly number[] =>
   ports.filter((each) => (each.protocol ?? "TCP") === protocol).map((each) => each.port);
 
-const container = ({ ports }: ClusterPodSpec) => ({
-  name: "server",
-  image: "podserver",
-  ports: ports.map(({ name, port, protocol = "TCP" }) => ({
+function podSpec(spec: ClusterPodSpec, node: TestNode) {
+  const { hostNetwork = false, sidecar = false } = spec;
+  const server = { name: "server", image: "podserver", ports: containerPorts(spec) };
+  return {
+    nodeName: node.name,
+    hostNetwork,
+    ...(sidecar
+      ? {
+          initContainers: [{ ...server, restartPolicy: "Always" }],
+          containers: [{ name: "main", image: "pause" }],
+        }
+      : { containers: [server] }),
+  };
+}
+
+const containerPorts = ({ ports }: ClusterPodSpec) =>
+  ports.map(({ name, port, protocol = "TCP" }) => ({
     ...(name !== undefined && { name }),
     containerPort: port,
     protocol,
-  })),
-});
+  }));

@@ -1,8 +1,8 @@
 import type { Api } from "../controlplane/api.ts";
-import { ClusterPod, type PodPort } from "./cluster_pod.ts";
+import { ClusterPod, type ClusterPodSpec, type PodPort } from "./cluster_pod.ts";
 import type { TestNode } from "./node.ts";
 
-export interface DeploymentSpec {
+export interface DeploymentSpec extends Pick<ClusterPodSpec, "hostNetwork" | "ready"> {
   readonly replicas: number;
   readonly ports: readonly PodPort[];
   /** Labels besides app=NAME. */
@@ -37,9 +37,9 @@ export class Deployment {
     const node = this.#nodes[index % this.#nodes.length];
     if (node === undefined) throw new Error(`${this.name}: no node to run on`);
     return ClusterPod.start(this.#api, node, {
+      ...this.#spec,
       name: `${this.name}-${index}`,
       labels: { app: this.name, ...this.#spec.labels },
-      ports: this.#spec.ports,
     });
   }
 
