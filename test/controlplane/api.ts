@@ -9,6 +9,7 @@ import {
   type V1Pod,
   type V1PodStatus,
   type V1Service,
+  type V1ServiceStatus,
 } from "@kubernetes/client-node";
 import { type WaitOptions, waitByWatch } from "./wait.ts";
 
@@ -59,6 +60,11 @@ export class Api {
   /** RFC 7386 merge patch. */
   patchService(name: string, body: object): Promise<V1Service> {
     return this.core.patchNamespacedService({ namespace, name, body }, mergePatch);
+  }
+
+  patchServiceStatus(name: string, status: V1ServiceStatus): Promise<V1Service> {
+    const body = { status };
+    return this.core.patchNamespacedServiceStatus({ namespace, name, body }, mergePatch);
   }
 
   async deleteService(name: string): Promise<void> {
