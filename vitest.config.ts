@@ -13,11 +13,14 @@ const project = (name: string, include: readonly string[], serial: boolean) => (
 
 export default defineConfig({
   test: {
-    reporters: ["default", "./test/closing_line.ts"],
+    reporters: [
+      "default",
+      ["./test/closing_line.ts", { projects: ["unit", "native", "kernel", "e2e"] }],
+    ],
     projects: [
       project(
         "unit",
-        ["test/{model,compile,reconcile,sources,network,serve,events,cli}/**/*.test.ts"],
+        ["test/{model,compile,reconcile,sources,network,serve,events,cli,rows}/**/*.test.ts"],
         false,
       ),
       project("native", ["native/test/**/*.test.ts"], true),

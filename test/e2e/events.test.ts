@@ -66,7 +66,7 @@ const evidence = async () =>
 const isOfRules = (each: string): boolean => !each.endsWith("_port");
 
 describe("the events that the API server lists", () => {
-  it("tell of the rules of a real kube-proxy, on the Node (PF-41)", async () => {
+  it("tell of the rules of a real kube-proxy, on the Node (KP-92, PF-41)", async () => {
     const event = await eventOf("Node", "a", "SecondServiceProxyFound");
     expect(event).toMatchObject({
       type: "Warning",
@@ -120,7 +120,7 @@ describe("the events that the API server lists", () => {
     expect(await eventsOf("Service", "late", "ServiceMapFull")).toHaveLength(1);
   });
 
-  it("are told of the node as it is, which is looked at again and again (PF-41)", async () => {
+  it("are told of the node as it is, which is looked at again and again (KP-90, PF-41)", async () => {
     await until(async () => (await evidence()).join() === "iptables", {
       deadlineMs: 15_000,
       describe: "the agent to see that tables have gone and a chain has come",

@@ -236,7 +236,7 @@ describe("changes", () => {
 });
 
 describe("failures", () => {
-  it("are retried after delays that double up to a cap, and then start anew", async () => {
+  it("are retried after delays that double up to a cap, and then start anew (KP-54)", async () => {
     let broken = true;
     const twin = new Twin(capacity, (map) => (broken && map === "frontends" ? 0 : undefined));
     const rig = await AgentRig.start(twin);

@@ -96,7 +96,7 @@ describe("another service proxy", () => {
     expect([proxies.found, lines]).toEqual([[], []]);
   });
 
-  it("in IPVS mode is known by its device", () => {
+  it("in IPVS mode is known by its device (KP-81, PF-41)", () => {
     const devices = "Inter-|   Receive\n face |bytes\n    lo: 1 2\nkube-ipvs0: 0 0\n";
     expect(findIpvs(devices)).toEqual([{ rules: "ipvs", what: "device kube-ipvs0 of IPVS" }]);
     expect(findIpvs("  eth0: 1 2\n")).toEqual([]);
