@@ -65,6 +65,13 @@ function statusOf(parts: Parts): AgentStatus {
     source: dumpSource(sourceStatus, Date.now()),
     datapath: datapathStatus(parts),
     sync: syncStatus(parts),
+    probe: {
+      state: "starting",
+      since: startedAt.toISOString(),
+      reason: null,
+      families: [],
+      failures: 0,
+    },
     failures: failures.map(({ key, message, since, retries }) => ({
       service: key,
       message,

@@ -27,6 +27,7 @@ export interface AgentStatus {
   readonly source: SourceDump;
   readonly datapath: DatapathStatus;
   readonly sync: SyncStatus;
+  readonly probe: ProbeDump;
   /** Service ports that the kernel does not hold as they should be; retried with backoff. */
   readonly failures: readonly FailureDump[];
   /** Other service proxies on the node, or what they have left (PF-41). */
@@ -35,6 +36,25 @@ export interface AgentStatus {
   readonly events: EventCounts | null;
   /** Objects of the source that were left out, devices that cannot be served, and why. */
   readonly problems: readonly SourceProblem[];
+}
+
+/** Whether connections to Services are translated, as seen by making some (PF-06). */
+export interface ProbeDump {
+  /** "off": nothing can be seen from where the agent is; its programs are still looked after. */
+  readonly state: "starting" | "ok" | "failed" | "off";
+  /** When it came to that state. */
+  readonly since: string;
+  /** Of "failed" and "off": what is wrong, or missing for it. */
+  readonly reason: string | null;
+  /** Those that connections are made in. */
+  readonly families: readonly ProbeFamilyDump[];
+  /** Rounds that failed since the start. */
+  readonly failures: number;
+}
+
+export interface ProbeFamilyDump {
+  readonly family: IpFamily;
+  readonly success: boolean;
 }
 
 export interface ForeignProxyDump {

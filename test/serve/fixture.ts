@@ -104,6 +104,16 @@ export const status: AgentStatus = {
     ],
     staleSocketsDestroyed: 61,
   },
+  probe: {
+    state: "failed",
+    since: "2026-01-02T04:05:00.000Z",
+    reason: "IPv6: connect() did not translate",
+    families: [
+      { family: "IPv4", success: true },
+      { family: "IPv6", success: false },
+    ],
+    failures: 69,
+  },
   failures: [
     {
       service: "shop/web:http/TCP/IPv4",
