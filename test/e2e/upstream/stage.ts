@@ -1,6 +1,7 @@
 import { TestAgent } from "../../harness/agent.ts";
 import type { TestClient } from "../../harness/client.ts";
 import { Cluster } from "../../harness/cluster.ts";
+import { ClusterPod, type ClusterPodSpec } from "../../harness/cluster_pod.ts";
 import { HostPod } from "../../harness/host_pod.ts";
 import type { TestNode } from "../../harness/node.ts";
 import type { TestPod } from "../../harness/pod.ts";
@@ -60,6 +61,11 @@ export class Stage implements AsyncDisposable {
     ]);
     const agents = { a: first, b: second };
     return new Stage({ cluster, nodes: { a, b }, agents, pods, hostPods, outside });
+  }
+
+  /** Starts a pod that serves on one of the nodes, with its object. */
+  serve(node: "a" | "b", spec: ClusterPodSpec): Promise<ClusterPod> {
+    return ClusterPod.start(this.cluster.api, this.nodes[node], spec);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { endpoints } from "./endpoints.ts";
+import { internalTrafficPolicy } from "./internal_traffic_policy.ts";
 import { Stage } from "./stage.ts";
+import { terminatingEndpoints } from "./terminating_endpoints.ts";
 
 let stage: Stage;
 
@@ -14,4 +17,8 @@ describe("Kubernetes' end-to-end tests of a service proxy", () => {
       expect((await agent.status()).sync.ready).toBe(true);
     }
   });
+
+  endpoints(() => stage);
+  internalTrafficPolicy(() => stage);
+  terminatingEndpoints(() => stage);
 });
