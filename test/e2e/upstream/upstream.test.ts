@@ -1,8 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { endpoints } from "./endpoints.ts";
+import { externalTrafficPolicy } from "./external_traffic_policy.ts";
 import { internalTrafficPolicy } from "./internal_traffic_policy.ts";
+import { leftAlone } from "./left_alone.ts";
+import { loadBalancerAffinity } from "./load_balancer_affinity.ts";
+import { loadBalancerChanges } from "./load_balancer_changes.ts";
+import { loadBalancerIpMode } from "./load_balancer_ip_mode.ts";
+import { loadBalancerLocal } from "./load_balancer_local.ts";
+import { loadBalancerRanges } from "./load_balancer_ranges.ts";
+import { loadBalancerUdp } from "./load_balancer_udp.ts";
+import { rejection } from "./rejection.ts";
 import { Stage } from "./stage.ts";
 import { terminatingEndpoints } from "./terminating_endpoints.ts";
+import { udpConntrack } from "./udp_conntrack.ts";
 
 let stage: Stage;
 
@@ -21,4 +31,14 @@ describe("Kubernetes' end-to-end tests of a service proxy", () => {
   endpoints(() => stage);
   internalTrafficPolicy(() => stage);
   terminatingEndpoints(() => stage);
+  externalTrafficPolicy(() => stage);
+  leftAlone(() => stage);
+  rejection(() => stage);
+  udpConntrack(() => stage);
+  loadBalancerAffinity(() => stage);
+  loadBalancerChanges(() => stage);
+  loadBalancerIpMode(() => stage);
+  loadBalancerLocal(() => stage);
+  loadBalancerRanges(() => stage);
+  loadBalancerUdp(() => stage);
 });
