@@ -36,7 +36,7 @@ export function observe(parts: Parts, view: AgentView, log: Log): Observers {
   const told = new TellOnce(log, tell);
   const programmed = new ProgrammingTimes(parts.startedAt.getTime());
   const backlog = new Backlog();
-  const servers = serversOf(parts, metrics, tracker, log);
+  const servers = serversOf(parts, view, metrics, tracker, log);
   const checks = healthChecksOf(tracker, (problem) => {
     log.warn(problem.message, { service: `${problem.namespace}/${problem.name}` });
     tell(healthCheckEvent(config.nodeName, problem));
@@ -120,6 +120,7 @@ function healthChecksOf(
 
 function serversOf(
   { config, foreignProxies }: Parts,
+  view: AgentView,
   metrics: Metrics,
   tracker: HealthTracker,
   log: Log,
@@ -130,7 +131,8 @@ function serversOf(
     const { answered } = metrics.record;
     const state = () => tracker.state();
     const address = healthzBindAddress;
-    const server = serveHealth({ address, state, now: Date.now, answered, log });
+    const readiness = () => view.status().readiness;
+    const server = serveHealth({ address, state, readiness, now: Date.now, answered, log });
     foreignProxies.watchPort("healthz_port", server);
     servers.push(server);
   }

@@ -20,6 +20,7 @@ import {
   type LocalGapDump,
   type SyncStatus,
 } from "./serve/dump.ts";
+import { readinessOf } from "./serve/readiness.ts";
 import type { Source } from "./sources/source.ts";
 
 /** The parts of a running agent. */
@@ -56,28 +57,33 @@ function statusOf(parts: Parts): AgentStatus {
   const { config, loop, source, startedAt } = parts;
   const { failures, problems } = loop.status();
   const sourceStatus = source.status();
+  const facts = {
+    source: dumpSource(sourceStatus, Date.now()),
+    datapath: datapathStatus(parts),
+    sync: syncStatus(parts),
+    probe: {
+      state: "starting" as const,
+      since: startedAt.toISOString(),
+      reason: null,
+      families: [],
+      failures: 0,
+    },
+    failures: failures.map(({ key, code, message, since, retries }) => ({
+      service: key,
+      code,
+      message,
+      since: new Date(since).toISOString(),
+      retries,
+    })),
+  };
   return {
     version,
     node: { name: config.nodeName, zone: loop.store.node?.zone ?? null },
     startedAt: startedAt.toISOString(),
     uptimeSeconds: Math.round((Date.now() - startedAt.getTime()) / 1000),
     kernelRelease: kernelVersion().release,
-    source: dumpSource(sourceStatus, Date.now()),
-    datapath: datapathStatus(parts),
-    sync: syncStatus(parts),
-    probe: {
-      state: "starting",
-      since: startedAt.toISOString(),
-      reason: null,
-      families: [],
-      failures: 0,
-    },
-    failures: failures.map(({ key, message, since, retries }) => ({
-      service: key,
-      message,
-      since: new Date(since).toISOString(),
-      retries,
-    })),
+    ...facts,
+    readiness: readinessOf(facts),
     foreignProxies: parts.foreignProxies.found,
     events: parts.events?.counts ?? null,
     problems: [

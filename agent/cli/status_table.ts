@@ -5,7 +5,16 @@ import { fields, table } from "./table.ts";
 
 /** An agent's status for people: the whole first, then a table for each kind of part. */
 export function statusTable(status: AgentStatus): string {
-  return [overview(status), ...parts(status)].join("\n");
+  return [...notReady(status), overview(status), ...parts(status)].join("\n");
+}
+
+/** First of all what is wrong. */
+function notReady({ readiness }: AgentStatus): readonly string[] {
+  const failing = readiness.filter(({ healthy }) => !healthy);
+  return part(
+    ["NOT READY", "REASON"],
+    failing.map(({ name, reason }) => [name, reason ?? ""]),
+  );
 }
 
 function overview({ version, node, kernelRelease, uptimeSeconds, ...rest }: AgentStatus): string {

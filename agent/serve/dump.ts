@@ -28,6 +28,8 @@ export interface AgentStatus {
   readonly datapath: DatapathStatus;
   readonly sync: SyncStatus;
   readonly probe: ProbeDump;
+  /** Whether what is programmed is complete and current, and what speaks against it. */
+  readonly readiness: readonly ReadinessCheck[];
   /** Service ports that the kernel does not hold as they should be; retried with backoff. */
   readonly failures: readonly FailureDump[];
   /** Other service proxies on the node, or what they have left (PF-41). */
@@ -57,6 +59,14 @@ export interface ProbeFamilyDump {
   readonly success: boolean;
 }
 
+/** One of the things that make what is programmed complete and current. */
+export interface ReadinessCheck {
+  readonly name: "listed" | "confirmed" | "programmed" | "attached" | "probe";
+  readonly healthy: boolean;
+  /** Why it is not; null: it is. */
+  readonly reason: string | null;
+}
+
 export interface ForeignProxyDump {
   readonly evidence: ProxyRules | "healthz_port" | "metrics_port";
   readonly what: string;
@@ -74,8 +84,12 @@ export interface ResourceDump {
   readonly objects: number;
   readonly lists: number;
   readonly lastEventAt: string | null;
-  /** Since the API server last said how far it has come; a bookmark says so about once a minute. */
-  readonly heardSecondsAgo: number | null;
+  /**
+   * Since what is held was last known to be what the API server has; null: never, or of a folder.
+   */
+  readonly confirmedSecondsAgo: number | null;
+  /** The API server does not have the resource, or not for us, and everything else works without. */
+  readonly withheld: boolean;
   readonly error: string | null;
 }
 
@@ -134,6 +148,8 @@ export interface WriteCounts {
 export interface FailureDump {
   /** NAMESPACE/NAME:PORTNAME/PROTOCOL/FAMILY, or what else failed. */
   readonly service: string;
+  /** A map is full, another Service has the address and port, or the kernel refused a write. */
+  readonly code: "full" | "conflict" | "write";
   readonly message: string;
   readonly since: string;
   readonly retries: number;
@@ -154,10 +170,11 @@ export function dumpSource({ kind, target, resources }: SourceStatus, now: numbe
   return {
     kind,
     target,
-    resources: resources.map(({ lastEventAt, lastHeardAt, error, ...rest }) => ({
+    resources: resources.map(({ lastEventAt, confirmedAt, withheld, error, ...rest }) => ({
       ...rest,
       lastEventAt: lastEventAt?.toISOString() ?? null,
-      heardSecondsAgo: lastHeardAt === undefined ? null : (now - lastHeardAt.getTime()) / 1000,
+      confirmedSecondsAgo: confirmedAt === undefined ? null : (now - confirmedAt.getTime()) / 1000,
+      withheld: withheld ?? false,
       error: error ?? null,
     })),
   };

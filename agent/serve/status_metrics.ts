@@ -56,6 +56,14 @@ const statusMetrics: readonly StatusMetric[] = [
   },
   {
     kind: "gauge",
+    name: "sluice_readiness",
+    help: "1 where the check of /readyz is passed; 5 checks",
+    labels: ["check"],
+    read: ({ readiness }) =>
+      readiness.map(({ name, healthy }) => [{ check: name }, Number(healthy)]),
+  },
+  {
+    kind: "gauge",
     name: "sluice_objects",
     help: "Service ports, frontends and backends that are programmed",
     labels: ["kind"],
@@ -223,11 +231,11 @@ const statusMetrics: readonly StatusMetric[] = [
   {
     kind: "gauge",
     name: "sluice_watch_age_seconds",
-    help: "Time since the API server last said how far it has come, as it does about once a minute",
+    help: "Time since what is held was last known to be what the API server has; 4 s where all is well, alert above 30 s",
     labels: ["resource"],
     read: ({ source }) =>
-      source.resources.flatMap(({ resource, heardSecondsAgo }) =>
-        heardSecondsAgo === null ? [] : [[{ resource }, heardSecondsAgo] as const],
+      source.resources.flatMap(({ resource, confirmedSecondsAgo }) =>
+        confirmedSecondsAgo === null ? [] : [[{ resource }, confirmedSecondsAgo] as const],
       ),
   },
   {

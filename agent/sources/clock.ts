@@ -4,6 +4,8 @@ export interface Clock {
   now(): number;
   /** Calls back once after `delayMilliseconds`, unless the returned function is called first. */
   setTimeout(callback: () => void, delayMilliseconds: number): () => void;
+  /** Calls back again and again, until the returned function is called. */
+  every(callback: () => void, periodMilliseconds: number): () => void;
 }
 
 export const systemClock: Clock = {
@@ -11,6 +13,10 @@ export const systemClock: Clock = {
   setTimeout: (callback, delayMilliseconds) => {
     const timer = setTimeout(callback, delayMilliseconds);
     return () => clearTimeout(timer);
+  },
+  every: (callback, periodMilliseconds) => {
+    const timer = setInterval(callback, periodMilliseconds);
+    return () => clearInterval(timer);
   },
 };
 

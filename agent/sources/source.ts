@@ -17,10 +17,12 @@ export interface ResourceStatus {
   readonly lists: number;
   readonly lastEventAt: Date | undefined;
   /**
-   * When the API server last said how far it has come, if only by a bookmark, which comes about
-   * once a minute. Not of a folder: it is read when something changes.
+   * When what is held was last known to be what the API server has. Not of a folder: it is read when
+   * something changes.
    */
-  readonly lastHeardAt?: Date | undefined;
+  readonly confirmedAt?: Date | undefined;
+  /** The API server does not have the resource, or not for us, and everything else works without. */
+  readonly withheld?: boolean;
   readonly error: string | undefined;
 }
 

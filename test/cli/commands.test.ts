@@ -196,6 +196,10 @@ describe("sluice status", () => {
     expect([code, err]).toEqual([0, ""]);
     expect(out.trimEnd()).toBe(
       text(`
+    NOT READY    REASON
+    listed       not listed yet: endpointslices (refused)
+    programmed   shop/web:http/TCP/IPv4: the map is full
+
     Agent:          sluice 1.2.3, up 1h2m
     Node:           node-a, zone zone-1
     Kernel:         6.12.1

@@ -19,7 +19,8 @@ export const status: AgentStatus = {
         objects: 21,
         lists: 3,
         lastEventAt: "2026-01-02T04:06:00.000Z",
-        heardSecondsAgo: 2.5,
+        confirmedSecondsAgo: 2.5,
+        withheld: false,
         error: null,
       },
       {
@@ -28,7 +29,8 @@ export const status: AgentStatus = {
         objects: 22,
         lists: 1,
         lastEventAt: null,
-        heardSecondsAgo: null,
+        confirmedSecondsAgo: null,
+        withheld: false,
         error: "connection refused",
       },
     ],
@@ -114,9 +116,17 @@ export const status: AgentStatus = {
     ],
     failures: 69,
   },
+  readiness: [
+    { name: "listed", healthy: false, reason: "not listed yet: endpointslices (refused)" },
+    { name: "confirmed", healthy: true, reason: null },
+    { name: "programmed", healthy: false, reason: "shop/web:http/TCP/IPv4: the map is full" },
+    { name: "attached", healthy: true, reason: null },
+    { name: "probe", healthy: true, reason: null },
+  ],
   failures: [
     {
       service: "shop/web:http/TCP/IPv4",
+      code: "full",
       message: "the map frontends is full; raise --max-frontends",
       since: "2026-01-02T04:00:00.000Z",
       retries: 7,

@@ -39,7 +39,8 @@ const quiet: AgentStatus = {
         objects: 0,
         lists: 0,
         lastEventAt: null,
-        heardSecondsAgo: null,
+        confirmedSecondsAgo: null,
+        withheld: false,
         error: "refused",
       },
     ],
@@ -57,6 +58,7 @@ const quiet: AgentStatus = {
   },
   foreignProxies: [],
   events: { sent: 0, suppressed: 0, failed: 0 },
+  readiness: [{ name: "attached", healthy: false, reason: "connect4: it was detached" }],
   failures: [],
   problems: [],
 };
@@ -81,6 +83,8 @@ const movable = () => {
 
 const statusRows: readonly [string, number | undefined, number][] = [
   ["sluice_ready", 0, 1],
+  ['sluice_readiness{check="attached"}', 0, 1],
+  ['sluice_readiness{check="listed"}', undefined, 0],
   ['sluice_objects{kind="services"}', 0, 41],
   ['sluice_objects{kind="frontends"}', 0, 42],
   ['sluice_objects{kind="backends"}', 0, 43],
@@ -369,6 +373,7 @@ describe("text form", () => {
       "gauge sluice_map_memory_bytes{map}",
       "gauge sluice_objects{kind}",
       "gauge sluice_program_attached{program}",
+      "gauge sluice_readiness{check}",
       "gauge sluice_ready{}",
       "gauge sluice_retries_pending{}",
       "gauge sluice_service_failing{service}",

@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { resolveConfig } from "../../agent/config/resolve.ts";
 import { createLog, silentLog } from "../../agent/log.ts";
+import type { ReadinessCheck } from "../../agent/serve/dump.ts";
 import type { HealthState } from "../../agent/serve/health.ts";
 import { serveHealth } from "../../agent/serve/health_server.ts";
 import { closeServer, type Listener } from "../../agent/serve/listener.ts";
@@ -23,11 +24,21 @@ const urlOf = async (listener: Listener) => {
 };
 
 describe("health server", () => {
-  const serve = async (state: HealthState) => {
+  const serve = async (
+    state: HealthState,
+    readiness: () => readonly ReadinessCheck[] = () => [],
+  ) => {
     const answers: string[] = [];
     const answered = (probe: string, status: number) => answers.push(`${probe} ${status}`);
     const url = await urlOf(
-      serveHealth({ address, state: () => state, now: () => now, answered, log: silentLog }),
+      serveHealth({
+        address,
+        state: () => state,
+        readiness,
+        now: () => now,
+        answered,
+        log: silentLog,
+      }),
     );
     return { url, answers };
   };
@@ -58,6 +69,28 @@ describe("health server", () => {
     expect(answers).toEqual(["healthz 503", "livez 200"]);
   });
 
+  it("answers /readyz with each check, 503 where one fails, and leaves the others alone (KP-41)", async () => {
+    const listed = { name: "listed", healthy: true, reason: null } as const;
+    let current: ReadinessCheck = { name: "confirmed", healthy: true, reason: null };
+    const { url, answers } = await serve({ node: "eligible", families: {} }, () => [
+      listed,
+      current,
+    ]);
+    const ready = await fetch(`${url}/readyz`);
+    expect(ready.status).toBe(200);
+    expect(ready.headers.get("content-type")).toBe("application/json");
+    expect(await ready.json()).toEqual({ ready: true, checks: [listed, current] });
+    current = { name: "confirmed", healthy: false, reason: "services for 9 s" };
+    const failing = await fetch(`${url}/readyz`);
+    expect([failing.status, await failing.json()]).toEqual([
+      503,
+      { ready: false, checks: [listed, current] },
+    ]);
+    expect((await fetch(`${url}/healthz`)).status).toBe(200);
+    expect((await fetch(`${url}/livez`)).status).toBe(200);
+    expect(answers).toEqual(["healthz 200", "livez 200"]);
+  });
+
   it("answers 404 elsewhere, 405 to a POST, and counts neither", async () => {
     const { url, answers } = await serve({ node: "eligible", families: {} });
     expect((await fetch(`${url}/metrics`)).status).toBe(404);
@@ -79,6 +112,7 @@ describe("health server", () => {
     const listener = serveHealth({
       address: { host: "127.0.0.1", port },
       state: () => ({ node: "eligible", families: {} }),
+      readiness: () => [],
       now: () => now,
       answered: () => {},
       log: createLog({ level: "debug", format: "json", output: { write } }),

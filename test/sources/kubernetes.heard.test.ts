@@ -21,7 +21,7 @@ afterEach(async () => {
 it("knows when the API server last said how far it has come, if only by a bookmark (PF-03, PF-11)", async () => {
   const heardAt = () => {
     const { resources } = source.status();
-    return resources.find(({ resource }) => resource === "services")?.lastHeardAt?.getTime() ?? 0;
+    return resources.find(({ resource }) => resource === "services")?.confirmedAt?.getTime() ?? 0;
   };
   source.start(() => {});
   expect(heardAt()).toBe(0);

@@ -17,16 +17,59 @@ export type ListPart =
   | { readonly kind: "items"; readonly items: readonly unknown[] }
   | { readonly kind: "page-end"; readonly resourceVersion: string };
 
-/** The two requests that list-and-watch is made of. What they throw is a RequestFailure. */
+/** A list or a watch that is under way. */
+interface Stream {
+  readonly operation: string;
+  readonly startedAt: number;
+  readonly stall: AbortController;
+  isAnswered: boolean;
+}
+
+/** The requests that list-and-watch is made of. What they throw is a RequestFailure. */
 export class ApiClient {
   readonly #transport: Transport;
   readonly #clock: Clock;
   readonly #signal: AbortSignal;
+  readonly #heard: () => void;
+  readonly #streams = new Set<Stream>();
 
-  constructor(transport: Transport, clock: Clock, signal: AbortSignal) {
+  /** `heard` is told of whatever comes from the API server, before it is looked at. */
+  constructor(transport: Transport, clock: Clock, signal: AbortSignal, heard: () => void) {
     this.#transport = transport;
     this.#clock = clock;
     this.#signal = signal;
+    this.#heard = heard;
+  }
+
+  /**
+   * Whether the API server lives: any answer says so, a refusal too. Everybody who is authenticated
+   * may ask for /livez (system:public-info-viewer), and no request waits in front of it for its turn.
+   */
+  async askForLife(signal: AbortSignal): Promise<void> {
+    const { body } = await this.#transport.get("reach the API server", "/livez", signal);
+    // Read to its end, so that the connection is kept.
+    await textOfAll(body);
+    this.#heard();
+  }
+
+  /** Breaks off every list and watch, as if its connection had. */
+  cut(reason: string): void {
+    this.#cut(reason, () => true);
+  }
+
+  /** The same for those that have waited for so long without an answer. */
+  cutUnanswered(reason: string, milliseconds: number): void {
+    const before = this.#clock.now() - milliseconds;
+    this.#cut(reason, ({ isAnswered, startedAt }) => !isAnswered && startedAt <= before);
+  }
+
+  #cut(reason: string, isMeant: (stream: Stream) => boolean): void {
+    const { target } = this.#transport;
+    for (const stream of this.#streams) {
+      const { operation, stall } = stream;
+      if (isMeant(stream))
+        stall.abort(new RequestFailure("unreachable", operation, target, reason));
+    }
   }
 
   /** The newest state, as it arrives. "gone" in the midst of it: begin again. */
@@ -80,20 +123,26 @@ export class ApiClient {
     silenceMilliseconds: number,
   ): AsyncGenerator<Buffer> {
     const stall = new AbortController();
+    const stream = { operation, startedAt: this.#clock.now(), stall, isAnswered: false };
+    this.#streams.add(stream);
     const expire = () => stall.abort(this.#stalled(operation, silenceMilliseconds));
     let cancel = this.#clock.setTimeout(expire, silenceMilliseconds);
     try {
       const signal = AbortSignal.any([this.#signal, stall.signal]);
       const answer = await this.#transport.get(operation, path, signal);
+      stream.isAnswered = true;
+      this.#heard();
       if (answer.httpStatus !== 200) throw await this.#refusal(operation, answer);
       yield Buffer.alloc(0);
       for await (const chunk of answer.body) {
         cancel();
         cancel = this.#clock.setTimeout(expire, silenceMilliseconds);
+        this.#heard();
         yield chunk;
       }
     } finally {
       cancel();
+      this.#streams.delete(stream);
     }
   }
 

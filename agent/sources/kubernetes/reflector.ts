@@ -12,6 +12,8 @@ import type { WatchedResource } from "./resource.ts";
 
 /** So many watches in a row from one version that said nothing: the version itself is in doubt. */
 const fruitlessAtMost = 3;
+/** In milliseconds; a watch whose bookmark of each minute is overdue is vouched for by nobody else. */
+const bookmarkPatience = 90_000;
 /** A watch that ends sooner, and said nothing, has failed. */
 const shortestWatchMilliseconds = 1000;
 
@@ -48,7 +50,13 @@ export class Reflector {
   #lists = 0;
   #fruitless = 0;
   #lastEventAt: Date | undefined;
-  #lastHeardAt: Date | undefined;
+  /** When its own list or watch last said something; in milliseconds since 1970, as the next. */
+  #heardAt = 0;
+  #confirmedAt: number | undefined;
+  #isWatching = false;
+  #isWithheld = false;
+  /** Ends the wait after a failure, unless it was the API server that asked for it. */
+  #pause: AbortController | undefined;
   #error: string | undefined;
 
   constructor(options: ReflectorOptions) {
@@ -63,9 +71,24 @@ export class Reflector {
       objects: this.#held.size,
       lists: this.#lists,
       lastEventAt: this.#lastEventAt,
-      lastHeardAt: this.#lastHeardAt,
+      confirmedAt: this.#confirmedAt === undefined ? undefined : new Date(this.#confirmedAt),
+      withheld: this.#isWithheld,
       error: this.#error,
     };
+  }
+
+  /**
+   * The API server lives, as something that it said to anybody shows: while the watch is open, what is
+   * held is current. Not for longer than bookmarks may be late, since another server may have spoken.
+   */
+  confirm(now: number): void {
+    if (this.#isWatching && now - this.#heardAt < bookmarkPatience) this.#confirmedAt = now;
+  }
+
+  /** The API server is there again: what waits after a failure tries at once. */
+  retrySoon(): void {
+    this.#backoff.reset();
+    this.#pause?.abort();
   }
 
   /** Returns when the signal fires. Rejects only for a fault of this program. */
@@ -90,8 +113,16 @@ export class Reflector {
     const message = isExpected ? `${failure.message}; ${without}` : failure.message;
     if (!isExpected || this.#error !== message) this.#options.failed(failure, message);
     this.#error = message;
-    const wait = Math.max(this.#backoff.nextMilliseconds(), failure.retryAfterMilliseconds);
-    await delay(this.#options.clock, wait, signal);
+    this.#isWithheld = isExpected;
+    await this.#wait(failure.retryAfterMilliseconds, signal);
+  }
+
+  async #wait(leastMilliseconds: number, signal: AbortSignal): Promise<void> {
+    const wait = Math.max(this.#backoff.nextMilliseconds(), leastMilliseconds);
+    const pause = new AbortController();
+    if (leastMilliseconds === 0) this.#pause = pause;
+    await delay(this.#options.clock, wait, AbortSignal.any([signal, pause.signal]));
+    this.#pause = undefined;
   }
 
   async #list(): Promise<void> {
@@ -133,14 +164,27 @@ export class Reflector {
     const startedAt = clock.now();
     const timeoutSeconds = 300 + Math.floor(random() * 300);
     const operation = `watch ${watched.resource}`;
-    for await (const events of client.watch(operation, watched.path, from, timeoutSeconds)) {
-      this.#error = undefined;
-      this.#take(operation, events);
+    try {
+      for await (const events of client.watch(operation, watched.path, from, timeoutSeconds)) {
+        if (!this.#isWatching) this.#agreed();
+        this.#take(operation, events);
+      }
+    } finally {
+      this.#isWatching = false;
     }
     const isShort = clock.now() - startedAt < shortestWatchMilliseconds;
     if (isShort && this.#version === from) {
       throw new RequestFailure("refused", operation, "the API server", "the watch ended at once");
     }
+  }
+
+  /** What was missed since the last version comes at once. */
+  #agreed(): void {
+    this.#isWatching = true;
+    this.#error = undefined;
+    this.#isWithheld = false;
+    this.#heardAt = this.#options.clock.now();
+    this.confirm(this.#heardAt);
   }
 
   /** What came before an error is delivered before it counts. */
@@ -174,10 +218,12 @@ export class Reflector {
   }
 
   #progress(): void {
-    this.#lastHeardAt = new Date(this.#options.clock.now());
+    this.#heardAt = this.#options.clock.now();
+    this.#confirmedAt = this.#heardAt;
     this.#backoff.reset();
     this.#fruitless = 0;
     this.#error = undefined;
+    this.#isWithheld = false;
   }
 
   /** Returns the object's key. One whose version is held is unchanged: it says nothing. */
