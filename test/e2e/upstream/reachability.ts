@@ -1,8 +1,13 @@
-import type { V1Service, V1ServicePort } from "@kubernetes/client-node";
+import type { V1ServicePort, V1ServiceSpec } from "@kubernetes/client-node";
 import type { Site, Target } from "../../harness/load.ts";
 import { until } from "../../harness/until.ts";
 import { reaches } from "../reach.ts";
 import type { Stage } from "./stage.ts";
+
+/** Of a Service, where it is to be had. */
+export interface Exposed {
+  readonly spec?: V1ServiceSpec;
+}
 
 /** Ways to a Service: for clients in the cluster, and for those outside. */
 export interface Ways {
@@ -11,7 +16,7 @@ export interface Ways {
 }
 
 /** Every address of a Service at each of its ports, or at the one of this name. */
-export function waysInto({ nodes }: Stage, { spec }: V1Service, portName?: string): Ways {
+export function waysInto({ nodes }: Stage, { spec }: Exposed, portName?: string): Ways {
   const ports = (spec?.ports ?? []).filter(({ name }) => name === (portName ?? name));
   const families = spec?.ipFamilies ?? [];
   const nodeAddresses = Object.values(nodes).flatMap(({ ip4, ip6 }) =>
@@ -48,7 +53,7 @@ export const insiders = ({ pods, hostPods }: Stage): readonly Site[] => [
  */
 export async function isReachable(
   stage: Stage,
-  service: V1Service,
+  service: Exposed,
   backends: readonly string[],
   portName?: string,
 ): Promise<void> {
@@ -60,7 +65,7 @@ export async function isReachable(
 }
 
 /** As `isReachable`, where every client is refused. */
-export const isRefused = (stage: Stage, service: V1Service, portName?: string): Promise<void> =>
+export const isRefused = (stage: Stage, service: Exposed, portName?: string): Promise<void> =>
   isReachable(stage, service, ["ECONNREFUSED"], portName);
 
 /**

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { endpoints } from "./endpoints.ts";
+import { externalIPOnNoNode } from "./external_ip.ts";
 import { externalTrafficPolicy } from "./external_traffic_policy.ts";
 import { internalTrafficPolicy } from "./internal_traffic_policy.ts";
 import { leftAlone } from "./left_alone.ts";
@@ -9,10 +10,16 @@ import { loadBalancerIpMode } from "./load_balancer_ip_mode.ts";
 import { loadBalancerLocal } from "./load_balancer_local.ts";
 import { loadBalancerRanges } from "./load_balancer_ranges.ts";
 import { loadBalancerUdp } from "./load_balancer_udp.ts";
+import { nodePorts } from "./node_ports.ts";
+import { ownAddresses } from "./own_address.ts";
 import { rejection } from "./rejection.ts";
 import { Stage } from "./stage.ts";
+import { tcpConntrack } from "./tcp_conntrack.ts";
 import { terminatingEndpoints } from "./terminating_endpoints.ts";
+import { types } from "./types.ts";
 import { udpConntrack } from "./udp_conntrack.ts";
+import { unreadyPods } from "./unready.ts";
+import { upAndDown } from "./up_and_down.ts";
 
 let stage: Stage;
 
@@ -29,12 +36,19 @@ describe("Kubernetes' end-to-end tests of a service proxy", () => {
   });
 
   endpoints(() => stage);
+  upAndDown(() => stage);
+  unreadyPods(() => stage);
+  types(() => stage);
+  ownAddresses(() => stage);
+  nodePorts(() => stage);
+  externalIPOnNoNode(() => stage);
   internalTrafficPolicy(() => stage);
   terminatingEndpoints(() => stage);
   externalTrafficPolicy(() => stage);
   leftAlone(() => stage);
   rejection(() => stage);
   udpConntrack(() => stage);
+  tcpConntrack(() => stage);
   loadBalancerAffinity(() => stage);
   loadBalancerChanges(() => stage);
   loadBalancerIpMode(() => stage);
