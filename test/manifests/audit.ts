@@ -24,12 +24,12 @@ export class Audit {
     return new Audit(path, join(folder, "audit.log"));
   }
 
-  /** Each request with its answer's status: "list services 200". */
+  /** Each request with its answer's status: "list services 200", "get /livez 200". */
   async requests(): Promise<readonly string[]> {
     const lines = (await readFile(this.#log, "utf8")).split("\n").slice(0, -1);
     return lines.map((line) => {
-      const { verb, objectRef, responseStatus } = JSON.parse(line);
-      return `${verb} ${objectRef?.resource} ${responseStatus?.code}`;
+      const { verb, objectRef, requestURI, responseStatus } = JSON.parse(line);
+      return `${verb} ${objectRef?.resource ?? requestURI} ${responseStatus?.code}`;
     });
   }
 }

@@ -183,6 +183,6 @@ describe("the agent's pod", () => {
     expect(config!.healthzBindAddress).toEqual({ host: "", port: 10256 });
     expect(container.ports).toEqual([{ name: "healthz", containerPort: 10256 }]);
     expect(container.livenessProbe?.httpGet).toEqual({ path: "/livez", port: "healthz" });
-    expect(container.readinessProbe?.httpGet).toEqual({ path: "/healthz", port: "healthz" });
+    expect(container.readinessProbe?.httpGet).toEqual({ path: "/readyz", port: "healthz" });
   });
 });

@@ -30,6 +30,10 @@ export type Handler = (request: Request, response: ServerResponse) => boolean;
 export class FakeApiServer {
   readonly requests: Request[] = [];
   readonly handlers: Handler[] = [];
+  /** Takes connections and requests, and says nothing, as a process that was stopped. */
+  isFrozen = false;
+  /** Times that it was asked whether it lives. */
+  questions = 0;
   /** Objects a page, whatever a request asks for. */
   pageSize = 500;
   readonly #server = createServer((request, response) => this.#answer(request, response));
@@ -43,6 +47,7 @@ export class FakeApiServer {
 
   constructor() {
     this.#server.on("connection", (socket) => {
+      this.connections++;
       this.#sockets.add(socket);
       socket.on("close", () => this.#sockets.delete(socket));
     });
@@ -65,6 +70,9 @@ export class FakeApiServer {
   cut(): void {
     for (const socket of this.#sockets) socket.resetAndDestroy();
   }
+
+  /** Taken so far. */
+  connections = 0;
 
   get url(): string {
     return `http://127.0.0.1:${this.#port}`;
@@ -152,10 +160,16 @@ export class FakeApiServer {
 
   #answer(incoming: IncomingMessage, response: ServerResponse): void {
     const { pathname, searchParams: query } = new URL(incoming.url ?? "", this.url);
+    if (pathname === "/livez") {
+      this.questions++;
+      if (!this.isFrozen) answer(response, 200, "ok");
+      return;
+    }
     const isForeign = query.get("labelSelector") === "service.kubernetes.io/service-proxy-name";
     const resource = isForeign ? "foreignservices" : (pathname.split("/").at(-1) as Resource);
     const request = { resource, query, headers: incoming.headers };
     this.requests.push(request);
+    if (this.isFrozen) return;
     const handler = this.handlers.findIndex((handle) => handle(request, response));
     if (handler >= 0) this.handlers.splice(handler, 1);
     else if (query.has("watch")) this.#watch(resource, query, response);

@@ -8,8 +8,8 @@ const quiet = { least: 3_000, most: 3_750 } as const;
 export const answerTime = 4_000;
 /** A silence of more cannot be: by then an answer is overdue. */
 export const longestSilence = quiet.most + tick + answerTime;
-/** So long after the last word, connections are given up: another server may be alive. */
-const cutTime = 20_000;
+/** So long after the last word, and two questions, connections are given up: another server may live. */
+const cutTime = 15_000;
 
 export interface HeartbeatOptions {
   readonly clock: Clock;
@@ -21,7 +21,7 @@ export interface HeartbeatOptions {
   readonly heard: (now: number) => void;
   /** The first question since something came had no answer. */
   readonly lost: () => void;
-  /** Nothing has come for 20 s, and again after each 20 s more. */
+  /** Nothing has come for 15 s, and again after each 15 s more. */
   readonly silent: (milliseconds: number) => void;
   /** Something came again after an answer did not. */
   readonly back: () => void;
