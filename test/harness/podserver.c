@@ -69,6 +69,8 @@ static void open_port(const char *spec)
 		die("socket");
 	setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (!tcp)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on));
 	if (bind(fd, (struct sockaddr *)&address, sizeof(address)))
 		die(spec);
 	if (tcp && listen(fd, SOMAXCONN))
@@ -142,22 +144,30 @@ static void echo(int fd)
 		close(fd);
 }
 
+/* Answers from the address that was asked: a node has several, and a wildcard socket none. */
 static void answer_datagrams(int fd, uint16_t port)
 {
 	for (;;) {
+		char data[256 + 9000], payload[9000], control[CMSG_SPACE(sizeof(struct in6_pktinfo))];
 		struct sockaddr_in6 client;
-		socklen_t length = sizeof(client);
-		char data[256 + 9000];
-		char payload[9000];
-		ssize_t size = recvfrom(fd, payload, sizeof(payload), 0, (struct sockaddr *)&client,
-					&length);
+		struct iovec buffer = { .iov_base = payload, .iov_len = sizeof(payload) };
+		struct msghdr message = { .msg_name = &client, .msg_namelen = sizeof(client),
+					  .msg_iov = &buffer, .msg_iovlen = 1,
+					  .msg_control = control, .msg_controllen = sizeof(control) };
+		ssize_t size = recvmsg(fd, &message, 0);
+		struct cmsghdr *asked;
 		int head;
 
 		if (size < 0)
 			return;
+		/* By the address alone: the reply need not leave by the device of the request. */
+		asked = CMSG_FIRSTHDR(&message);
+		if (asked)
+			((struct in6_pktinfo *)CMSG_DATA(asked))->ipi6_ifindex = 0;
 		head = greet(data, 256, &client, "UDP", port);
 		memcpy(data + head, payload, size);
-		sendto(fd, data, head + size, MSG_NOSIGNAL, (struct sockaddr *)&client, length);
+		buffer = (struct iovec){ .iov_base = data, .iov_len = head + size };
+		sendmsg(fd, &message, MSG_NOSIGNAL);
 	}
 }
 
