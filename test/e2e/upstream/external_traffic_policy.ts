@@ -1,25 +1,23 @@
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { attempt } from "../../harness/load.ts";
 import { reaches } from "../reach.ts";
 import type { Scenes } from "./stage.ts";
-import { Webserver } from "./webserver.ts";
+import { Subject } from "./subject.ts";
 
-/** Upstream's test of externalTrafficPolicy at NodePorts; the server is on node "a". */
+/** Policy Local for traffic from outside, at NodePorts; the server is on node "a". */
 export const externalTrafficPolicy: Scenes = (stage) => {
-  describe("externalTrafficPolicy", () => {
-    it("[sig-network] Services should support externalTrafficPolicy=Local for type=NodePort (KP-21)", async () => {
-      const { nodes, hostPods, outside } = stage();
-      const spec = { type: "NodePort", externalTrafficPolicy: "Local" };
-      const web = await Webserver.start(stage(), nodes.a, "etp-local", { spec });
-      const ways = web.nodePortAt(nodes.a);
-      for (const client of [hostPods.b, outside]) {
-        await reaches(client, ways, "etp-local");
-        const seen = await Promise.all(ways.map((way) => attempt(client, way)));
-        expect(seen.flat()).toMatchObject([
-          { ok: true, backend: "etp-local", client: client.ip4 },
-          { ok: true, backend: "etp-local", client: client.ip6 },
-        ]);
-      }
-    });
+  it("[sig-network] Services should support externalTrafficPolicy=Local for type=NodePort (KP-21)", async () => {
+    const { nodes, hostPods, outside } = stage();
+    const spec = { type: "NodePort", externalTrafficPolicy: "Local" };
+    const subject = await Subject.forTest(stage(), "etp-local", spec);
+    const ways = subject.nodePortWays(nodes.a);
+    for (const client of [hostPods.b, outside]) {
+      await reaches(client, ways, "etp-local-0");
+      const seen = await Promise.all(ways.map((way) => attempt(client, way)));
+      expect(seen.flat()).toMatchObject([
+        { ok: true, backend: "etp-local-0", client: client.ip4 },
+        { ok: true, backend: "etp-local-0", client: client.ip6 },
+      ]);
+    }
   });
 };

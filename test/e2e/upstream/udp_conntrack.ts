@@ -1,127 +1,111 @@
-import type { V1Service } from "@kubernetes/client-node";
-import { describe, expect, it } from "vitest";
-import { ClusterPod, type ClusterPodSpec } from "../../harness/cluster_pod.ts";
-import type { Target } from "../../harness/load.ts";
+import type { V1ServiceSpec } from "@kubernetes/client-node";
+import { expect, it } from "vitest";
 import type { TestNode } from "../../harness/node.ts";
 import { serve } from "../../harness/serve.ts";
-import type { Scenes } from "./stage.ts";
+import type { Scenes, Stage } from "./stage.ts";
+import { Subject, type SubjectPods, udp } from "./subject.ts";
 import { UdpFlows } from "./udp_flows.ts";
 
-const port = { name: "udp", protocol: "UDP", port: 80, targetPort: 80 };
-
-/** Upstream's tests of UDP flows whose server goes; clients are on node "a". */
+/** UDP flows whose server goes, while their client never stops to ask; it is on node "a". */
 export const udpConntrack: Scenes = (stage) => {
-  const createService = (name: string, spec: V1Service["spec"] = {}): Promise<V1Service> =>
-    stage().cluster.api.createService(name, {
-      selector: { app: name },
-      ports: [port],
-      ipFamilyPolicy: "RequireDualStack",
-      ...spec,
+  it("[sig-network] Conntrack should be able to preserve UDP traffic when server pod cycles for a NodePort service (KP-70, PF-24)", async () => {
+    const { nodes, pods, outside } = stage();
+    const subject = await start(stage(), "udp-nodeport", { type: "NodePort" });
+    await using fromPod = await UdpFlows.start(pods.a, subject.nodePortWays(nodes.b));
+    await using fromOutside = await UdpFlows.start(outside, subject.nodePortWays(nodes.b));
+    await cycle(subject, [fromPod, fromOutside]);
+  });
+
+  it("[sig-network] Conntrack should be able to preserve UDP traffic when server pod cycles for a ClusterIP service (KP-70, PF-20)", async () => {
+    const subject = await start(stage(), "udp-clusterip");
+    await using flows = await UdpFlows.start(stage().pods.a, subject.ways());
+    await cycle(subject, [flows]);
+  });
+
+  it("[sig-network] Conntrack should be able to preserve UDP traffic when server pod cycles for a ClusterIP service with InternalTrafficPolicy set to Local (KP-10, KP-70)", async () => {
+    const { pods, nodes } = stage();
+    const spec = { internalTrafficPolicy: "Local" };
+    const subject = await start(stage(), "udp-local", spec, { nodes: [nodes.a, nodes.b] });
+    await using flows = await UdpFlows.start(pods.a, subject.ways());
+    await subject.pods.scale(2);
+    await flows.moveTo("udp-local-0");
+    await subject.pods.scale(1);
+    await subject.pods.scale(2);
+    await flows.moveTo("udp-local-2");
+    // Number 1 is on the other node all the time.
+    expect(flows.backends).toEqual(new Set(["udp-local-0", "udp-local-2"]));
+  });
+
+  it("[sig-network] Conntrack should be able to preserve UDP traffic when server pod cycles for a ClusterIP service and client is hostNetwork (KP-70, PF-20)", async () => {
+    const subject = await start(stage(), "udp-host");
+    await using flows = await UdpFlows.start(stage().hostPods.a, subject.ways());
+    await cycle(subject, [flows]);
+  });
+
+  it("[sig-network] Conntrack should be able to preserve UDP traffic when initial unready endpoints get ready (KP-12, KP-70)", async () => {
+    const { cluster, pods } = stage();
+    const subject = await start(stage(), "udp-unready", {}, { ready: false });
+    await using flows = await UdpFlows.start(pods.a, subject.ways());
+    await subject.pods.scale(1);
+    await cluster.api.waitForEndpoints(subject.name, (endpoints) => endpoints.length === 2, {
+      deadlineMs: 20_000,
+      describe: "the unready pod to be an endpoint of both families",
     });
+    await areUnanswered(flows);
+    for (const pod of subject.pods.pods) await pod.setReady(true);
+    await flows.moveTo("udp-unready-0");
+  });
 
-  const startServer = (
-    app: string,
-    name: string,
-    node: TestNode,
-    spec: Partial<ClusterPodSpec> = {},
-  ): Promise<ClusterPod> => {
-    const ports = [{ port: 80, protocol: "UDP" }] as const;
-    return ClusterPod.start(stage().cluster.api, node, {
-      ...{ name, labels: { app }, ports },
-      ...spec,
-    });
-  };
+  it("[sig-network] Conntrack should be able to cleanup conntrack entries when UDP service target port changes for a NodePort service (KP-34, KP-70)", async () => {
+    const { nodes, pods, outside } = stage();
+    const port = { ...udp, targetPort: 8080 };
+    const spec = { type: "NodePort", ports: [port] };
+    const subject = await start(stage(), "udp-ports", spec, { ports: [] });
+    const ways = subject.nodePortWays(nodes.b);
+    await using fromPod = await UdpFlows.start(pods.a, ways);
+    await using fromOutside = await UdpFlows.start(outside, ways);
+    await using toClusterIP = await UdpFlows.start(pods.b, subject.ways());
+    const flows = [fromPod, fromOutside, toClusterIP];
 
-  const clusterIPs = ({ spec }: V1Service): readonly Target[] =>
-    (spec?.clusterIPs ?? []).map((address) => ({ protocol: "udp", address, port: 80 }));
-
-  /** At node "b", which upstream's servers are on. */
-  const nodePorts = ({ spec }: V1Service): readonly Target[] => {
-    const { ip4, ip6 } = stage().nodes.b;
-    const nodePort = spec?.ports?.[0]?.nodePort ?? 0;
-    return [ip4, ip6].map((address) => ({ protocol: "udp", address, port: nodePort }));
-  };
-
-  /** The flows begin without a server, get a first one, and then a second one in its place. */
-  async function cycle(app: string, flows: readonly UdpFlows[]): Promise<void> {
-    const { b } = stage().nodes;
-    for (const flow of flows) expect((await flow.goOn()).filter(({ ok }) => ok)).toEqual([]);
-    const first = await startServer(app, `${app}-1`, b);
-    for (const flow of flows) await flow.moveTo(`${app}-1`);
-    await startServer(app, `${app}-2`, b);
-    await first.terminate();
-    await first.remove();
-    for (const flow of flows) await flow.moveTo(`${app}-2`);
-  }
-
-  describe("UDP flows", () => {
-    it("[sig-network] Conntrack should be able to preserve UDP traffic when server pod cycles for a NodePort service (KP-70, PF-24)", async () => {
-      const { pods, outside } = stage();
-      const service = await createService("udp-nodeport", { type: "NodePort" });
-      await using fromPod = await UdpFlows.start(pods.a, nodePorts(service));
-      await using fromOutside = await UdpFlows.start(outside, nodePorts(service));
-      await cycle("udp-nodeport", [fromPod, fromOutside]);
-    });
-
-    it("[sig-network] Conntrack should be able to preserve UDP traffic when server pod cycles for a ClusterIP service (KP-70, PF-20)", async () => {
-      const service = await createService("udp-clusterip");
-      await using flows = await UdpFlows.start(stage().pods.a, clusterIPs(service));
-      await cycle("udp-clusterip", [flows]);
-    });
-
-    it("[sig-network] Conntrack should be able to preserve UDP traffic when server pod cycles for a ClusterIP service with InternalTrafficPolicy set to Local (KP-10, KP-70)", async () => {
-      const { pods, nodes } = stage();
-      const service = await createService("udp-local", { internalTrafficPolicy: "Local" });
-      await using flows = await UdpFlows.start(pods.a, clusterIPs(service));
-      const first = await startServer("udp-local", "udp-local-a1", nodes.a);
-      await startServer("udp-local", "udp-local-b", nodes.b);
-      await flows.moveTo("udp-local-a1");
-      await first.terminate();
-      await first.remove();
-      await startServer("udp-local", "udp-local-a2", nodes.a);
-      await flows.moveTo("udp-local-a2");
-      expect(flows.backends).toEqual(new Set(["udp-local-a1", "udp-local-a2"]));
-    });
-
-    it("[sig-network] Conntrack should be able to preserve UDP traffic when server pod cycles for a ClusterIP service and client is hostNetwork (KP-70, PF-20)", async () => {
-      const service = await createService("udp-host");
-      await using flows = await UdpFlows.start(stage().hostPods.a, clusterIPs(service));
-      await cycle("udp-host", [flows]);
-    });
-
-    it("[sig-network] Conntrack should be able to preserve UDP traffic when initial unready endpoints get ready (KP-12, KP-70)", async () => {
-      const { cluster, pods, nodes } = stage();
-      const service = await createService("udp-unready");
-      await using flows = await UdpFlows.start(pods.a, clusterIPs(service));
-      const server = await startServer("udp-unready", "udp-unready", nodes.b, { ready: false });
-      await cluster.api.waitForEndpoints("udp-unready", (endpoints) => endpoints.length === 2, {
-        deadlineMs: 20_000,
-        describe: "the unready pod to be an endpoint of both families",
-      });
-      expect((await flows.goOn()).filter(({ ok }) => ok)).toEqual([]);
-      await server.setReady(true);
-      await flows.moveTo("udp-unready");
-    });
-
-    it("[sig-network] Conntrack should be able to cleanup conntrack entries when UDP service target port changes for a NodePort service (KP-34, KP-70)", async () => {
-      const { cluster, pods, nodes, outside } = stage();
-      const spec = { type: "NodePort", ports: [{ ...port, targetPort: 8080 }] };
-      const service = await createService("udp-ports", spec);
-      await using toNode = await UdpFlows.start(pods.a, nodePorts(service));
-      await using toClusterIP = await UdpFlows.start(pods.b, clusterIPs(service));
-      await using fromOutside = await UdpFlows.start(outside, nodePorts(service));
-      const flows = [toNode, toClusterIP, fromOutside];
-
-      const { pod } = await startServer("udp-ports", "udp-ports", nodes.b, { ports: [] });
-      for (const targetPort of [8080, 9090]) {
-        const start = pod.start.bind(pod);
-        await serve({ name: `from-${targetPort}`, start }, { udp: [targetPort] });
-      }
-      for (const flow of flows) await flow.moveTo("from-8080");
-      const [{ nodePort } = {}] = service.spec?.ports ?? [];
-      const ports = [{ ...port, targetPort: 9090, nodePort }];
-      await cluster.api.patchService("udp-ports", { spec: { ports } });
-      for (const flow of flows) await flow.moveTo("from-9090");
-    });
+    await subject.pods.scale(1);
+    await serveApart(subject, [8080, 9090]);
+    for (const flow of flows) await flow.moveTo("from-8080");
+    const { nodePort } = subject.port();
+    await subject.update({ ports: [{ ...port, nodePort, targetPort: 9090 }] });
+    for (const flow of flows) await flow.moveTo("from-9090");
   });
 };
+
+/** Without a pod yet; those to come are on node "b", as upstream's. */
+const start = (
+  stage: Stage,
+  name: string,
+  spec: V1ServiceSpec = {},
+  pods: SubjectPods = {},
+): Promise<Subject> => {
+  const nodes: readonly TestNode[] = [stage.nodes.b];
+  return Subject.forTest(stage, name, { ports: [udp], ...spec }, { replicas: 0, nodes, ...pods });
+};
+
+const areUnanswered = async (flows: UdpFlows): Promise<void> => {
+  expect((await flows.goOn()).filter(({ ok }) => ok)).toEqual([]);
+};
+
+/** The flows begin without a server, get a first one, and then a second one in its place. */
+async function cycle(subject: Subject, flows: readonly UdpFlows[]): Promise<void> {
+  for (const flow of flows) await areUnanswered(flow);
+  await subject.pods.scale(1);
+  for (const flow of flows) await flow.moveTo(`${subject.name}-0`);
+  await subject.pods.scale(2);
+  await subject.pods.scale(1);
+  for (const flow of flows) await flow.moveTo(`${subject.name}-1`);
+}
+
+/** Each pod of a Service says at which of these ports it was asked. */
+async function serveApart({ pods }: Subject, ports: readonly number[]): Promise<void> {
+  for (const { pod } of pods.pods) {
+    for (const port of ports) {
+      await serve({ name: `from-${port}`, start: pod.start.bind(pod) }, { udp: [port] });
+    }
+  }
+}
