@@ -14,19 +14,32 @@ export interface GatedAgent extends AsyncDisposable {
   readonly gate: Gate;
 }
 
-export async function startGatedAgent(
+export async function startGatedAgent(cluster: Cluster, node: TestNode): Promise<GatedAgent> {
+  const gated = await prepareGatedAgent(cluster, node);
+  try {
+    await gated.agent.begin();
+    return gated;
+  } catch (error) {
+    await gated[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** The gate is open; the agent is not started. */
+export async function prepareGatedAgent(
   { controlPlane }: Cluster,
   node: TestNode,
+  flags: readonly string[] = [],
 ): Promise<GatedAgent> {
   const path = join(controlPlane.folder, `gate-${node.name}.sock`);
   const gate = await Gate.before(loopback(Number(new URL(controlPlane.url).port)), { path });
   await node.start(process.execPath, [relay, path, `${port}`]).printed("ready");
   const server = `https://127.0.0.1:${port}`;
   const kubeconfig = await controlPlane.kubeconfigFor("system:kube-proxy", server);
-  const agent = await TestAgent.start({
+  const agent = await TestAgent.prepare({
     node,
     source: { controlPlane },
-    flags: [`--kubeconfig=${kubeconfig}`],
+    flags: [`--kubeconfig=${kubeconfig}`, ...flags],
   });
   return {
     agent,

@@ -288,6 +288,26 @@ describe("metrics of the traffic", () => {
   });
 });
 
+describe("the number of samples", () => {
+  const size = async (traffic: readonly TrafficReport[], current: AgentStatus) => {
+    const { move, scrape } = movable();
+    move({ status: current, traffic });
+    return (await scrape()).size;
+  };
+
+  it("grows by 10 for each Service port and family, and by 1 for each that fails (PF-11)", async () => {
+    const [port] = services;
+    const many = Array.from({ length: 20_000 }, (_, n) => ({ ...port!, name: `web-${n}` }));
+    const [failure] = status.failures;
+    const failures = Array.from({ length: 50 }, (_, n) => ({ ...failure!, service: `a/b:${n}` }));
+    const few = await size([], { ...status, failures: [] });
+    expect(await size(many, { ...status, failures })).toBe(few + 200_000 + 50);
+    const { sync } = status;
+    const full = { ...sync, services: 20_000, frontends: 60_000, backends: 200_000 };
+    expect(await size([], { ...status, failures: [], sync: full })).toBe(few);
+  });
+});
+
 describe("metrics of the process", () => {
   it("are there", async () => {
     const samples = await movable().scrape();

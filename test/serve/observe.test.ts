@@ -148,6 +148,20 @@ describe("metrics of publishing", () => {
     expect(await duration("")).toBe(2);
   });
 
+  const sync = "kubeproxy_sync_proxy_rules";
+  const changes = async (which: string) => [
+    await sample(`${sync}_service_changes_${which}`),
+    await sample(`${sync}_endpoint_changes_${which}`),
+  ];
+
+  it("count as pending what the loop has not published yet (KP-60, PF-11)", async () => {
+    tell(...start, changed(), changed({ name: "two" }));
+    expect(await changes("pending")).toEqual([1, 2]);
+    await rig.settle();
+    expect(await changes("pending")).toEqual([0, 0]);
+    expect(await changes("total")).toEqual([1, 2]);
+  });
+
   const programmed = () =>
     sample('kubeproxy_network_programming_duration_seconds_sum{ip_family="IPv4"}');
 
