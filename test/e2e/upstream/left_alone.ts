@@ -5,8 +5,8 @@ import {
   type V1Service,
 } from "@kubernetes/client-node";
 import { it, onTestFinished } from "vitest";
-import type { Target } from "../../harness/load.ts";
-import { reaches } from "../reach.ts";
+import { type Attempt, attempt, type Site, type Target } from "../../harness/load.ts";
+import { until } from "../../harness/until.ts";
 import { isReachable, isRefused } from "./reachability.ts";
 import type { Scenes, Stage } from "./stage.ts";
 import { Subject, targetPort, tcp } from "./subject.ts";
@@ -82,7 +82,22 @@ async function startDisabled({ cluster }: Stage, app: string): Promise<readonly 
 /** Nothing translates these addresses, on either node: what is sent to them is lost. */
 async function isDown({ hostPods }: Stage, ways: readonly Target[]): Promise<void> {
   const each = ways.flatMap((way) => Object.values(hostPods).map((from) => ({ from, way })));
-  await Promise.all(each.map(({ from, way }) => reaches(from, [way], "untranslated")));
+  await Promise.all(each.map(({ from, way }) => isLost(from, way)));
+}
+
+/** The network would say so only after a second: until then it is neither answered nor refused. */
+async function isLost(from: Site, way: Target): Promise<void> {
+  let last: readonly Attempt[] = [];
+  await until(
+    async () => {
+      last = await attempt(from, way, { timeoutMs: 300 });
+      return last.every((each) => !each.ok && each.errno === "ETIMEDOUT");
+    },
+    {
+      deadlineMs: 20_000,
+      describe: () => `${way.address} to be left alone: ${JSON.stringify(last)}`,
+    },
+  );
 }
 
 /** A slice that no controller keeps. */
