@@ -59,6 +59,15 @@ export class Component {
     return text.trimEnd().split("\n").slice(-tailLines).join("\n");
   }
 
+  /** Stops it where it stands, as SIGSTOP does; its connections stay, and nobody answers. */
+  freeze(): void {
+    this.#child?.kill("SIGSTOP");
+  }
+
+  thaw(): void {
+    this.#child?.kill("SIGCONT");
+  }
+
   /** SIGKILL by default: what tests hold is worth no orderly shutdown. */
   async stop(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
     await this.#child?.stop(signal, 20_000);

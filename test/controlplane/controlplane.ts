@@ -119,6 +119,15 @@ export class ControlPlane implements AsyncDisposable {
     await this.#parts.apiServer.stop(signal);
   }
 
+  /** Stops kube-apiserver where it stands until it is thawed: connections stay, and nothing comes. */
+  freezeApiServer(): void {
+    this.#parts.apiServer.freeze();
+  }
+
+  thawApiServer(): void {
+    this.#parts.apiServer.thaw();
+  }
+
   /** Starts it again on the same port and data; resolves once it is ready. */
   async startApiServer(): Promise<void> {
     await startApiServer(this.#parts);
