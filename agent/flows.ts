@@ -33,7 +33,7 @@ type FlowConfig = Pick<
 export function startFlows(datapath: Datapath, config: FlowConfig, log: Log): Flows {
   const { settings } = datapath.node;
   const timeoutSeconds = timeoutsOf(config);
-  writeFlowTimeouts(settings, timeoutSeconds);
+  settings.keep("timeouts of flows", (it) => writeFlowTimeouts(it, timeoutSeconds));
   const capacity = Math.floor(datapath.capacity("flows") / ENTRIES_PER_FLOW);
   const iterator = expiredFlows(datapath);
   const failed = warnOnce(log, "idle flows stay");

@@ -95,6 +95,16 @@ export class NodeWatch {
     ];
   }
 
+  /** See `NodeAddressTable.audit`. */
+  auditAddresses(): readonly string[] {
+    try {
+      return this.#addresses.audit();
+    } catch (error) {
+      this.#addressProblem = (error as Error).message;
+      return [];
+    }
+  }
+
   #apply({ devices, addresses, primary }: NodeNetwork): void {
     try {
       this.#addresses.apply(addresses);
@@ -102,7 +112,7 @@ export class NodeWatch {
     } catch (error) {
       this.#addressProblem = (error as Error).message;
     }
-    setPrimary(this.#datapath.node.settings, primary);
+    this.#datapath.node.settings.keep("the node's own addresses", (it) => setPrimary(it, primary));
     this.#noteNodePorts(addresses);
     this.#applied = this.#datapath.devices.apply(devices).then(() => this.#tell());
   }

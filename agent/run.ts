@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { netnsCookie, releaseFreeMemory } from "libbpf-ts";
 import { bpfObjectPath, version } from "./assets.ts";
+import { auditorOf } from "./audits.ts";
 import { findCgroup2 } from "./config/cgroup.ts";
 import type { AgentStart } from "./config/resolve.ts";
 import type { AgentConfig } from "./config/settings.ts";
@@ -88,8 +89,10 @@ async function startAgent(config: AgentConfig, log: Log): Promise<() => Promise<
     const { node, synced } = parts.loop.store;
     if (synced.has("nodes")) parts.nodeWatch.setNodeAddresses(node?.addresses ?? []);
   });
+  parts.auditor.start();
   return async () => {
     clearInterval(trimming);
+    parts.auditor.stop();
     await parts.source.stop();
     parts.loop.stop();
     parts.hunt?.stop();
@@ -108,8 +111,10 @@ async function startAgent(config: AgentConfig, log: Log): Promise<() => Promise<
 /** Before any program meets a packet. */
 function setUpNode(config: AgentConfig, { node: { settings } }: Datapath): void {
   const { clusterIpFromOutside, snatPortRange } = config;
-  writeSnatPorts(settings, chooseSnatPorts(snatPortRange, readLocalPorts()));
-  setNodeFacts(settings, { netnsCookie: netnsCookie(), clusterIpFromOutside });
+  const snatPorts = chooseSnatPorts(snatPortRange, readLocalPorts());
+  const facts = { netnsCookie: netnsCookie(), clusterIpFromOutside };
+  settings.keep("ports of masqueraded flows", (it) => writeSnatPorts(it, snatPorts));
+  settings.keep("facts of the node", (it) => setNodeFacts(it, facts));
 }
 
 async function partsOf(
@@ -121,16 +126,20 @@ async function partsOf(
   const reconciler = await Reconciler.adopt(datapath.maps, config);
   const events = eventsOf(config, log.child({ part: "events" }));
   const settings = { ...defaultLoopSettings, nodeName: config.nodeName };
+  const loop = new Loop(reconciler, systemScheduler, settings);
+  const nodeWatch = new NodeWatch(config, datapath, log.child({ part: "network" }));
+  const audited = { loop, nodeWatch, datapath, periodSeconds: config.auditPeriod };
   return {
     config,
     cgroupPath,
     datapath,
     reconciler,
-    loop: new Loop(reconciler, systemScheduler, settings),
+    loop,
     source: sourceOf(config, log.child({ part: "source" })),
     latency: new LatencyWindow(),
     hunt: huntOf(datapath, log),
-    nodeWatch: new NodeWatch(config, datapath, log.child({ part: "network" })),
+    nodeWatch,
+    auditor: auditorOf(audited, log.child({ part: "audit" })),
     flows: startFlows(datapath, config, log.child({ part: "flows" })),
     events,
     foreignProxies: new ForeignProxies({

@@ -11,11 +11,13 @@ import type { Flows } from "./flows.ts";
 import type { ForeignProxies } from "./foreign_proxies.ts";
 import type { LatencyWindow } from "./latency.ts";
 import type { NodeWatch } from "./node_watch.ts";
+import type { AuditCounts, Auditor } from "./reconcile/auditor.ts";
 import type { Loop } from "./reconcile/loop.ts";
 import type { Reconciler } from "./reconcile/reconciler.ts";
 import {
   type AgentStatus,
   type AgentView,
+  type AuditDump,
   dumpSource,
   type LocalGapDump,
   type SyncStatus,
@@ -34,6 +36,7 @@ export interface Parts {
   readonly latency: LatencyWindow;
   readonly hunt: StaleSocketHunt | undefined;
   readonly nodeWatch: NodeWatch;
+  readonly auditor: Auditor;
   readonly flows: Flows;
   readonly foreignProxies: ForeignProxies;
   /** Undefined: the source has nowhere to put them. */
@@ -121,7 +124,7 @@ function datapathStatus({ config, cgroupPath, datapath, reconciler, flows }: Par
   };
 }
 
-function syncStatus({ loop, reconciler, latency, hunt }: Parts): SyncStatus {
+function syncStatus({ loop, reconciler, latency, hunt, auditor }: Parts): SyncStatus {
   const { ready, lastPublishedAt, failures } = loop.status();
   const { usage, writes } = reconciler;
   return {
@@ -135,6 +138,7 @@ function syncStatus({ loop, reconciler, latency, hunt }: Parts): SyncStatus {
     writes,
     noLocalEndpoints: countGaps(loop.localGaps),
     staleSocketsDestroyed: hunt?.destroyed ?? 0,
+    audits: dumpAudits(auditor.counts),
   };
 }
 
@@ -146,3 +150,9 @@ function countGaps(gaps: readonly LocalGap[]): readonly LocalGapDump[] {
     }),
   );
 }
+
+const dumpAudits = ({ audits, lastAt, repairs }: AuditCounts): AuditDump => ({
+  count: audits,
+  lastAt: lastAt === undefined ? null : new Date(lastAt).toISOString(),
+  repairs,
+});

@@ -1,4 +1,4 @@
-import type { AgentStatus } from "../serve/dump.ts";
+import type { AgentStatus, AuditDump } from "../serve/dump.ts";
 import { duration } from "./duration.ts";
 import { flowFields, packetRows, packetTitles } from "./flow_status.ts";
 import { fields, table } from "./table.ts";
@@ -43,6 +43,7 @@ function overview({ version, node, kernelRelease, uptimeSeconds, ...rest }: Agen
       `${frontends} frontends, ${services} services, ${slots} slots, ${backends} backends, ${names} names`,
     ],
     ["Stale sockets", `${sync.staleSocketsDestroyed} destroyed`],
+    ["Audits", audits(sync.audits)],
     ...flowFields(datapath.flows),
   ]);
 }
@@ -103,6 +104,12 @@ function parts({ source, datapath, failures, problems }: AgentStatus): readonly 
 /** No table where there are no rows. */
 function part(titles: readonly string[], rows: readonly (readonly string[])[]): readonly string[] {
   return rows.length === 0 ? [] : [table(titles, rows)];
+}
+
+function audits({ count, lastAt, repairs }: AuditDump): string {
+  const mended = Object.entries(repairs).filter(([, found]) => found > 0);
+  const found = mended.map(([map, times]) => `${times} in ${map}`).join(", ");
+  return `${count}, the last ${lastAt ?? "never"}; mended: ${found || "nothing"}`;
 }
 
 function micro(microseconds: number): string {

@@ -202,6 +202,13 @@ export const settings = {
   tcpClosedTimeout: timeout("the same of one that is closed or reset", "tcp_timeout_close", "10s"),
   udpTimeout: timeout("the same of a UDP flow without an answer", "udp_timeout", "30s"),
   udpStreamTimeout: timeout("the same of an answered UDP flow", "udp_timeout_stream", "2m"),
+  auditPeriod: setting({
+    placeholder: "TIME",
+    help: "how often the maps are compared with what was written, and mended",
+    parse: parseDuration,
+    fallback: () => "10m",
+    schema: { type: "string", pattern: "^(\\d+[smhd])+$" },
+  }),
   logLevel: setting({
     ...words("error", "warn", "info", "debug"),
     help: "least severe level to log",

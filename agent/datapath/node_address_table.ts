@@ -14,26 +14,46 @@ export interface NodeAddressMap {
 export class NodeAddressTable {
   readonly #map: NodeAddressMap;
   /** What the map holds, by the address's text. */
-  readonly #held: Map<string, number>;
+  #held: ReadonlyMap<string, number>;
+  #addresses: readonly NodeAddress[] | undefined;
 
   constructor(map: NodeAddressMap) {
     this.#map = map;
-    this.#held = new Map([...map.entries()].map(([key, flags]) => [addressText(key, 0), flags]));
+    this.#held = this.#read();
   }
 
   /** What was true before stays so until all that is new is there. @throws {BpfError} */
   apply(addresses: readonly NodeAddress[]): void {
+    this.#addresses = addresses;
+    const held = new Map(this.#held);
+    this.#held = held;
     const wanted = new Map(addresses.map((each) => [each.address, flagsOf(each)]));
     for (const [address, flags] of wanted) {
-      if (this.#held.get(address) === flags) continue;
+      if (held.get(address) === flags) continue;
       this.#map.update(addressOrZero(address), flags);
-      this.#held.set(address, flags);
+      held.set(address, flags);
     }
-    for (const address of this.#held.keys()) {
+    for (const address of held.keys()) {
       if (wanted.has(address)) continue;
       this.#map.delete(addressOrZero(address));
-      this.#held.delete(address);
+      held.delete(address);
     }
+  }
+
+  /** Mends what is not as it was written, and gives the addresses (KP-54). @throws {BpfError} */
+  audit(): readonly string[] {
+    if (this.#addresses === undefined) return [];
+    const [was, is] = [this.#held, this.#read()];
+    const all = new Set([...was.keys(), ...is.keys()]);
+    const wrong = [...all].filter((address) => was.get(address) !== is.get(address));
+    this.#held = is;
+    if (wrong.length > 0) this.apply(this.#addresses);
+    return wrong;
+  }
+
+  #read(): ReadonlyMap<string, number> {
+    const entries = Array.from(this.#map.entries());
+    return new Map(entries.map(([key, flags]) => [addressText(key, 0), flags]));
   }
 }
 

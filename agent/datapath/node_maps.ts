@@ -4,15 +4,15 @@ import {
   type Codec,
   deviceCodec,
   packetCountKeyCodec,
-  SettingsArray,
 } from "../../bpf/build/layout.ts";
 import type { DeviceMaps } from "./device_server.ts";
+import { KeptSettings } from "./kept_settings.ts";
 import type { NodeAddressMap } from "./node_address_table.ts";
 
 /** The maps in the kernel that say what the node's network is like. */
 export interface NodeMaps extends DeviceMaps {
   readonly addresses: NodeAddressMap;
-  readonly settings: SettingsArray;
+  readonly settings: KeptSettings;
 }
 
 const u32Codec: Codec<number> = {
@@ -35,7 +35,7 @@ export function nodeMaps(map: (name: string) => BpfMap): NodeMaps {
         return counts.delete(bytes);
       },
     },
-    settings: new SettingsArray(map("settings").mmap()),
+    settings: new KeptSettings(map("settings").mmap()),
   };
 }
 

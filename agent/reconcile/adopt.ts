@@ -28,6 +28,8 @@ export interface Adopted {
   readonly space: EndpointSpace;
   /** Backends that are live and that no slice names: for removal with the first full sync. */
   readonly orphans: readonly number[];
+  /** Slots or records were claimed that no Service is going to give back. */
+  readonly isLeaking: boolean;
   readonly findings: readonly Finding[];
 }
 
@@ -50,10 +52,11 @@ export function adoptMaps(maps: ServiceMaps): Adopted {
   const runs = new RunAllocator(maps.slots.length);
   const overlapping = adoptSlices(maps, table, inRange, runs, report);
   const backends = new IndexAllocator(maps.backends.length);
-  const orphans = adoptBackends(maps, table, inRange, backends, report);
+  const { orphans, strays } = adoptBackends(maps, table, inRange, backends, report);
   const sourceRanges = adoptSourceRanges(maps, table, report);
   const space = { backends, runs, overlapping };
-  return { table, held, guards, sourceRanges, space, orphans, findings };
+  const isLeaking = strays || overlapping.size > 0;
+  return { table, held, guards, sourceRanges, space, orphans, isLeaking, findings };
 }
 
 type Report = (target: string, message: string) => void;
@@ -92,7 +95,7 @@ function adoptFrontends(
   report: Report,
 ): void {
   const entries = [...maps.frontends.entries()];
-  for (const [key] of entries) if (isGuard(key)) guards.adopt(key);
+  for (const [key, value] of entries) if (isGuard(key)) guards.adopt(key, value);
   for (const [key, value] of entries) {
     if (isGuard(key)) continue;
     const { service } = value;
@@ -125,17 +128,29 @@ function adoptSlices(
   runs: RunAllocator,
   report: Report,
 ): Set<number> {
-  const overlapping = new Set<number>();
+  let isDisjoint = true;
   for (const service of services) {
     const covered = coveredRuns(slicesOf(maps, service));
     const free = covered.map(({ offset, count }) => runs.claim(offset, count));
     if (free.every((wasFree) => wasFree)) continue;
     report(nameOf(table, service), "has a slice that overlaps another's");
-    for (const other of services) {
-      const theirs = coveredRuns(slicesOf(maps, other));
-      const meets = covered.some((run) => theirs.some((their) => overlap(run, their)));
-      if (meets) overlapping.add(other);
+    isDisjoint = false;
+  }
+  return isDisjoint ? new Set() : overlappingOf(maps, services);
+}
+
+/** Each service one of whose runs meets one of another's. */
+function overlappingOf(maps: ServiceMaps, services: readonly number[]): Set<number> {
+  const overlapping = new Set<number>();
+  const runs = services
+    .flatMap((service) => coveredRuns(slicesOf(maps, service)).map((run) => ({ service, run })))
+    .sort((a, b) => a.run.offset - b.run.offset);
+  let furthest = runs[0];
+  for (const each of runs.slice(1)) {
+    if (furthest !== undefined && each.run.offset < endOf(furthest.run)) {
+      overlapping.add(each.service).add(furthest.service);
     }
+    if (furthest === undefined || endOf(each.run) > endOf(furthest.run)) furthest = each;
   }
   return overlapping;
 }
@@ -150,10 +165,12 @@ function adoptBackends(
   services: readonly number[],
   indices: IndexAllocator,
   report: Report,
-): readonly number[] {
+): { readonly orphans: readonly number[]; readonly strays: boolean } {
+  let anyStrays = false;
   for (const service of services) {
     const { byEndpoint, surplus, strays } = liveBackends(maps, service);
     if (strays.length > 0) reportStrays(nameOf(table, service), strays, report);
+    if (strays.length > 0) anyStrays = true;
     for (const { index } of byEndpoint.values()) indices.claim(index);
     for (const index of [...surplus, ...strays]) if (index !== undefined) indices.claim(index);
   }
@@ -162,7 +179,7 @@ function adoptBackends(
     if (maps.backends.flags(index) !== 0 && indices.claim(index)) orphans.push(index);
   }
   if (orphans.length > 0) report("backends", `${orphans.length} live records are in no slice`);
-  return orphans;
+  return { orphans, strays: anyStrays };
 }
 
 function reportStrays(

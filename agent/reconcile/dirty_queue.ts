@@ -13,6 +13,10 @@ export class DirtyQueue {
     return this.#since.size;
   }
 
+  has(service: string): boolean {
+    return this.#since.has(service);
+  }
+
   add(service: string, now: number): void {
     if (!this.#since.has(service)) this.#since.set(service, now);
   }

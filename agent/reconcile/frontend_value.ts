@@ -32,5 +32,8 @@ export function wantedFrontends(desired: DesiredService): readonly WantedFronten
 export const isLimited = ({ flags }: Pick<Frontend, "flags">): boolean =>
   (flags & FrontendFlag.SOURCE_RANGES) !== 0;
 
+export const isNodePort = ({ kind }: Pick<Frontend, "kind">): boolean =>
+  kind === FrontendKind.NODE_PORT;
+
 export const sameValue = (a: Frontend, b: Frontend): boolean =>
   a.service === b.service && a.kind === b.kind && a.flags === b.flags;

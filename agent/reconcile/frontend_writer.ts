@@ -1,4 +1,4 @@
-import { type Frontend, FrontendKind } from "../../bpf/build/layout.ts";
+import type { Frontend } from "../../bpf/build/layout.ts";
 import type { MapError } from "../datapath/map_error.ts";
 import type { ServiceMaps } from "../datapath/maps.ts";
 import { noPorts, widened } from "../datapath/node_ports.ts";
@@ -7,6 +7,7 @@ import { writeBatches } from "./batch.ts";
 import { conflict, type ServiceFailure, writeFailed } from "./failure.ts";
 import { type Claimant, planFrontends } from "./frontend_plan.ts";
 import { keyOfText } from "./frontend_text.ts";
+import { isNodePort } from "./frontend_value.ts";
 import type { Retirement } from "./retirement.ts";
 import { type Limits, SourceRangeWriter } from "./source_range_writer.ts";
 
@@ -77,16 +78,16 @@ export class FrontendWriter {
     const { held } = this.#adopted;
     let bounds = noPorts;
     for (const text of held.texts()) {
-      if (held.value(text)?.kind !== FrontendKind.NODE_PORT) continue;
-      bounds = widened(bounds, keyOfText(text).port);
+      const value = held.value(text);
+      if (value !== undefined && isNodePort(value)) bounds = widened(bounds, keyOfText(text).port);
     }
     this.#maps.nodePorts.setBounds(bounds);
   }
 
   #widenNodePorts(updates: readonly (readonly [string, Frontend])[]): void {
     const { nodePorts } = this.#maps;
-    for (const [text, { kind }] of updates) {
-      if (kind !== FrontendKind.NODE_PORT) continue;
+    for (const [text, value] of updates) {
+      if (!isNodePort(value)) continue;
       nodePorts.setBounds(widened(nodePorts.bounds(), keyOfText(text).port));
     }
   }

@@ -1,10 +1,16 @@
-import { type FrontendKey, FrontendKind, FrontendScope } from "../../bpf/build/layout.ts";
+import {
+  type Frontend,
+  type FrontendKey,
+  FrontendKind,
+  FrontendScope,
+} from "../../bpf/build/layout.ts";
 import type { MapError } from "../datapath/map_error.ts";
 import type { FrontendMap } from "../datapath/maps.ts";
 import { addressText } from "../model/ip.ts";
 import { addressInto } from "./backend_match.ts";
 import { writeBatches } from "./batch.ts";
 import { addressOfText } from "./frontend_text.ts";
+import { sameValue } from "./frontend_value.ts";
 
 export interface GuardReport {
   written(): void;
@@ -35,9 +41,21 @@ export class Guards {
     return this.#standing.size;
   }
 
-  /** One was found standing; to be told before the frontends are. */
-  adopt(key: FrontendKey): void {
-    this.#standing.add(addressText(key.address, 0));
+  /** One was found; to be told before the frontends are. Another's value is to be written over. */
+  adopt(key: FrontendKey, value: Frontend): void {
+    const address = addressText(key.address, 0);
+    if (isRefusal(value)) this.#standing.add(address);
+    else this.#unsettled.add(address);
+  }
+
+  /** Whether an entry of the map is one of these as it was written. */
+  holds(key: FrontendKey, value: Frontend): boolean {
+    return isRefusal(value) && this.#standing.has(addressText(key.address, 0));
+  }
+
+  /** Addresses whose guard stands. */
+  standing(): ReadonlySet<string> {
+    return this.#standing;
   }
 
   /** A frontend was found, or written. */
@@ -104,4 +122,6 @@ const keyOf = (address: string): FrontendKey => ({
   scope: FrontendScope.SCOPE_ANY_PORT,
 });
 
-const refusal = { service: NO_SERVICE, kind: FrontendKind.UNSERVED, flags: 0 };
+const refusal: Frontend = { service: NO_SERVICE, kind: FrontendKind.UNSERVED, flags: 0 };
+
+const isRefusal = (value: Frontend): boolean => sameValue(value, refusal);

@@ -11,7 +11,7 @@ export class HeldFrontends {
     return this.#values.size;
   }
 
-  texts(): Iterable<string> {
+  texts(): IteratorObject<string> {
     return this.#values.keys();
   }
 

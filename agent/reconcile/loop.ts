@@ -1,4 +1,4 @@
-import { type CompileSettings, compileService } from "../compile/compile.ts";
+import { type CompileResult, type CompileSettings, compileService } from "../compile/compile.ts";
 import { portKey } from "../compile/key.ts";
 import type { LocalGap } from "../compile/local_gap.ts";
 import type { CompileProblem } from "../compile/problem.ts";
@@ -8,6 +8,7 @@ import type { SourceEvent } from "../model/event.ts";
 import { Store } from "../model/store.ts";
 import { Backoff, type BackoffLimits } from "./backoff.ts";
 import { DirtyQueue, type DirtyService } from "./dirty_queue.ts";
+import { type Discrepancy, serviceOfKey } from "./discrepancy.ts";
 import { FailureLog, type StandingFailure } from "./failure_log.ts";
 import { Noted } from "./noted.ts";
 import type { Reconciler } from "./reconciler.ts";
@@ -27,7 +28,7 @@ export const defaultLoopSettings = {
   families: new Set(["IPv4", "IPv6"] as const),
   batch: 1000,
   nodePatienceMilliseconds: 5_000,
-  backoff: { firstMilliseconds: 100, capMilliseconds: 30_000 },
+  backoff: { firstMilliseconds: 100, capMilliseconds: 5_000 },
 } as const satisfies Omit<LoopSettings, "nodeName">;
 
 /** What one flush or retry did. */
@@ -53,6 +54,11 @@ export interface LoopStatus {
   readonly failures: readonly StandingFailure[];
   /** What could not be compiled as it was asked for. */
   readonly problems: readonly CompileProblem[];
+}
+
+/** Services ("namespace/name") that may not choose from what they should; maybe more is wrong. */
+export interface Suspects {
+  readonly services: ReadonlySet<string>;
 }
 
 /**
@@ -131,6 +137,43 @@ export class Loop {
       failures: this.#failures.list(),
       problems: this.#problems.values().flat(),
     };
+  }
+
+  /**
+   * Looks whether the maps hold what was written (KP-54): first at what each Service chooses from,
+   * then at the maps as they are. Yields between steps of well below a millisecond, in between which
+   * anything may change; gives what `mend` should look at, or undefined where all is well.
+   */
+  *audit(): Generator<void, Suspects | undefined> {
+    const services = new Set<string>();
+    for (const [key] of this.store.services()) {
+      if (this.#misplaced(key).length > 0) services.add(key);
+      yield;
+    }
+    const differs = yield* this.#reconciler.scan();
+    return differs || services.size > 0 ? { services } : undefined;
+  }
+
+  /** Whether `mend` may be called: nothing that was retired waits for its grace period. */
+  get isQuiet(): boolean {
+    return this.status().ready && this.#reconciler.isQuiet;
+  }
+
+  /** Mends what is not as it was written, and says what that was. */
+  mend({ services }: Suspects): readonly Discrepancy[] {
+    const misplaced = [...services].flatMap((key) => this.#misplaced(key));
+    const { found, affected, unwanted } = this.#reconciler.readopt(misplaced);
+    const keys = new Set([...affected].flatMap((key) => serviceOfKey(key) ?? []));
+    const desired = [...keys].flatMap((key) => this.#compile(key));
+    this.#settle(this.#reconciler.mend(desired, unwanted), [], false);
+    return found;
+  }
+
+  /** Service ports of a Service that do not stand as they should; none where it is yet to be programmed. */
+  #misplaced(key: string): readonly string[] {
+    if (this.#dirty.has(key)) return [];
+    const { services } = this.#compiled(key) ?? { services: [] };
+    return services.filter((it) => !this.#reconciler.stands(it)).map(({ id }) => portKey(id));
   }
 
   #plan(): void {
@@ -221,15 +264,18 @@ export class Loop {
   }
 
   #compile(key: string): readonly DesiredService[] {
-    const service = this.store.service(key);
-    const node = { name: this.#settings.nodeName, zone: this.store.node?.zone };
-    const slices = this.store.slicesOf(key);
-    const compiled = service && compileService(service, slices, node, this.#settings);
+    const compiled = this.#compiled(key);
     this.#problems.note(key, compiled?.problems.length ? compiled.problems : undefined);
     this.#healthChecks.note(key, compiled?.healthCheck);
     if (compiled?.localGaps.length) this.#localGaps.set(key, compiled.localGaps);
     else this.#localGaps.delete(key);
     return compiled?.services ?? [];
+  }
+
+  #compiled(key: string): CompileResult | undefined {
+    const service = this.store.service(key);
+    const node = { name: this.#settings.nodeName, zone: this.store.node?.zone };
+    return service && compileService(service, this.store.slicesOf(key), node, this.#settings);
   }
 }
 

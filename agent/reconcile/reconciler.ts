@@ -4,19 +4,22 @@ import type { MapError } from "../datapath/map_error.ts";
 import type { ServiceMaps } from "../datapath/maps.ts";
 import { protocolNumber } from "../datapath/protocol.ts";
 import { type Adopted, adoptMaps, type Finding } from "./adopt.ts";
+import { scanMaps } from "./audit_scan.ts";
 import { writeBatches } from "./batch.ts";
+import { type Discrepancy, discrepancies, type Readopted } from "./discrepancy.ts";
 import { mapFull, type ServiceFailure, stillHeld, writeFailed } from "./failure.ts";
-import { isLimited, wantedFrontends } from "./frontend_value.ts";
+import { isLimited, sameValue, type WantedFrontend, wantedFrontends } from "./frontend_value.ts";
 import { type FrontendReport, FrontendWriter } from "./frontend_writer.ts";
 import { joinWaiting } from "./join_waiting.ts";
 import { type Retired, Retirement } from "./retirement.ts";
 import { type ApplyResult, type Placed, Round } from "./round.ts";
 import { ServiceCidrTable } from "./service_cidr_table.ts";
-import { nameOf, noName } from "./service_name.ts";
+import { nameOf, nameOfKey, noName } from "./service_name.ts";
 import { ServiceWriter } from "./service_writer.ts";
 import { Unfinished } from "./unfinished.ts";
 import { type Usage, usageOf } from "./usage.ts";
 import { addWrites, noWrites, type Writes } from "./writes.ts";
+import { wrongNames } from "./wrong_names.ts";
 
 interface Starved {
   readonly key: string;
@@ -42,27 +45,33 @@ const PATIENCE = 2;
  */
 export class Reconciler {
   readonly #maps: ServiceMaps;
-  readonly #adopted: Adopted;
+  readonly #settings: ReconcilerSettings;
+  #adopted: Adopted;
   readonly #retirement: Retirement;
-  readonly #services: ServiceWriter;
-  readonly #frontends: FrontendWriter;
-  readonly #serviceCidrs: ServiceCidrTable;
+  #services: ServiceWriter;
+  #frontends: FrontendWriter;
+  #serviceCidrs: ServiceCidrTable;
   readonly #unfinished = new Unfinished();
   #orphans: readonly number[];
   #writes: Writes = noWrites;
 
-  private constructor(maps: ServiceMaps, { maglevTableSize }: ReconcilerSettings) {
+  private constructor(maps: ServiceMaps, settings: ReconcilerSettings) {
     this.#maps = maps;
+    this.#settings = settings;
     this.#adopted = adoptMaps(maps);
     this.#orphans = this.#adopted.orphans;
     this.#retirement = new Retirement(
       () => maps.gracePeriod(),
       (retired) => this.#reclaim(retired),
     );
-    const { space } = this.#adopted;
-    this.#services = new ServiceWriter(maps, space, this.#retirement, maglevTableSize);
+    this.#services = this.#serviceWriter();
     this.#frontends = new FrontendWriter(maps, this.#adopted, this.#retirement);
     this.#serviceCidrs = new ServiceCidrTable(maps.serviceCidrs);
+  }
+
+  #serviceWriter(): ServiceWriter {
+    const { maglevTableSize } = this.#settings;
+    return new ServiceWriter(this.#maps, this.#adopted.space, this.#retirement, maglevTableSize);
   }
 
   /**
@@ -173,17 +182,108 @@ export class Reconciler {
    * `portKey`), which nothing does before (PF-02).
    */
   finishFirstSync(wanted: ReadonlySet<string>): ApplyResult {
-    const hadOrphans = this.#orphans.length > 0;
-    for (const index of this.#orphans) {
-      this.#maps.backends.setFlags(index, 0);
-      this.#retirement.backend(index);
-    }
-    this.#orphans = [];
+    const hadOrphans = this.#dropOrphans();
     const unwanted = this.#adopted.table.keys().filter((key) => !wanted.has(key));
     this.#frontends.sweep();
     const result = this.apply(this.#desired(), unwanted);
     this.#frontends.fitNodePorts();
     return { ...result, retiredUdp: result.retiredUdp || hadOrphans };
+  }
+
+  /** True: there were some. */
+  #dropOrphans(): boolean {
+    const orphans = this.#orphans;
+    for (const index of orphans) {
+      this.#maps.backends.setFlags(index, 0);
+      this.#retirement.backend(index);
+    }
+    this.#orphans = [];
+    return orphans.length > 0;
+  }
+
+  /** Nothing waits for a grace period, so that `readopt` may be called. */
+  get isQuiet(): boolean {
+    return this.#retirement.isIdle;
+  }
+
+  /** Whether the maps may hold other entries than were written (KP-54); see `scanMaps`. */
+  *scan(): Generator<void, boolean> {
+    const differs = yield* scanMaps({
+      maps: this.#maps,
+      adopted: this.#adopted,
+      serviceCidrs: this.#serviceCidrs,
+      writes: () => this.#writes,
+    });
+    return differs || this.#adopted.isLeaking;
+  }
+
+  /** Whether the Service port stands as desired, or is known not to, and to be retried. */
+  stands(desired: DesiredService): boolean {
+    const key = portKey(desired.id);
+    if (this.#unfinished.get(key) !== undefined) return true;
+    const { held, table } = this.#adopted;
+    const service = table.index(key);
+    if (service === undefined || !this.#services.stands(service, desired)) return false;
+    const wanted = wantedFrontends(desired);
+    const isHeld = ({ text, kind, flags }: WantedFrontend) => {
+      const value = held.value(text);
+      return value !== undefined && sameValue(value, { service, kind, flags });
+    };
+    return held.of(service).length === wanted.length && wanted.every(isHeld);
+  }
+
+  /**
+   * Believes the maps again, as after a restart, and says in what they differ from what was written.
+   * `misplaced`: the `portKey`s of Services that do not stand. To be called when all is quiet, and
+   * followed by `mend`; writes only what says whose is what.
+   */
+  readopt(misplaced: readonly string[]): Readopted {
+    const before = { adopted: this.#adopted, serviceCidrs: this.#serviceCidrs };
+    const names = this.#restoreNames();
+    for (const key of misplaced) {
+      const service = this.#adopted.table.index(key);
+      if (service !== undefined) this.#services.withdraw(service);
+    }
+    this.#adopted = adoptMaps(this.#maps);
+    this.#orphans = this.#adopted.orphans;
+    this.#services = this.#serviceWriter();
+    this.#frontends = new FrontendWriter(this.#maps, this.#adopted, this.#retirement);
+    this.#serviceCidrs = before.serviceCidrs.readopted();
+    const after = { adopted: this.#adopted, serviceCidrs: this.#serviceCidrs };
+    const { found, ...rest } = discrepancies(this.#maps, before, after, misplaced);
+    return { found: [...names, ...found], ...rest };
+  }
+
+  /** As `apply`, with whatever else a readoption has found out of place. */
+  mend(desired: readonly DesiredService[], unwanted: Iterable<string>): ApplyResult {
+    const round = new Round();
+    this.#frontends.sweep();
+    this.#apply(desired, unwanted, round);
+    this.#frontends.fitNodePorts();
+    this.#serviceCidrs.write(round);
+    const hadOrphans = this.#dropOrphans();
+    this.#retirement.start();
+    const result = this.#end(round);
+    return { ...result, retiredUdp: result.retiredUdp || hadOrphans };
+  }
+
+  #restoreNames(): readonly Discrepancy[] {
+    const { table } = this.#adopted;
+    const wrong = wrongNames(this.#maps, table);
+    writeBatches(
+      wrong,
+      (batch) =>
+        this.#maps.names.update(
+          batch.map(({ index, key, port }) => [index, nameOfKey(key, port) ?? noName]),
+        ),
+      () => undefined,
+      () => undefined,
+    );
+    return wrong.map(({ index, key }) => ({
+      map: "service_names",
+      target: key === "" ? `service_names[${index}]` : key,
+      message: "its name was not the one that was written",
+    }));
   }
 
   #desired(): readonly DesiredService[] {

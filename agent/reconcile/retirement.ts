@@ -33,6 +33,11 @@ export class Retirement {
     return this.#running !== undefined;
   }
 
+  /** Nothing waits to be given back. */
+  get isIdle(): boolean {
+    return this.#running === undefined && this.#queued === 0;
+  }
+
   /** Grace periods that ended since the start, or could not be had. */
   get ended(): number {
     return this.#ended;

@@ -27,6 +27,22 @@ export class ServiceCidrTable {
     return this.#map.capacity;
   }
 
+  holds(cidr: string): boolean {
+    return this.#held.has(cidr);
+  }
+
+  /** Ranges that are thought to stand. */
+  held(): ReadonlySet<string> {
+    return this.#held;
+  }
+
+  /** As it was before, on what stands by now. */
+  readopted(): ServiceCidrTable {
+    const table = new ServiceCidrTable(this.#map);
+    table.#wanted = this.#wanted;
+    return table;
+  }
+
   /** Ranges that the kernel does not hold as it should; `write` tries them again. */
   get failures(): readonly ServiceFailure[] {
     return this.#failures;

@@ -2,6 +2,7 @@ import type { ServiceName } from "../../bpf/build/layout.ts";
 import { portKey } from "../compile/key.ts";
 import type { DesiredService } from "../compile/records.ts";
 import { protocolName, protocolNumber } from "../datapath/protocol.ts";
+import type { Protocol } from "../model/address.ts";
 
 /** The record that tells a later start, and people, whose index it is. */
 export const nameOf = ({ id, port }: DesiredService): ServiceName => ({
@@ -12,6 +13,22 @@ export const nameOf = ({ id, port }: DesiredService): ServiceName => ({
   protocol: protocolNumber[id.protocol],
   port,
 });
+
+/** The same of a Service port by its `portKey`; undefined: that is none. */
+export function nameOfKey(key: string, port: number): ServiceName | undefined {
+  const [, nameSpace = "", name = "", portName = "", protocol, family] = pattern.exec(key) ?? [];
+  if (protocol === undefined) return undefined;
+  return {
+    nameSpace,
+    name,
+    portName,
+    family: family === "IPv6" ? 6 : 4,
+    protocol: protocolNumber[protocol as Protocol],
+    port,
+  };
+}
+
+const pattern = /^([^/]*)\/([^:]*):([^/]*)\/(TCP|UDP|SCTP)\/(IPv4|IPv6)$/;
 
 export const noName: ServiceName = {
   nameSpace: "",

@@ -54,6 +54,11 @@ export class ServiceTable {
     else this.#byService.set(service, rest);
   }
 
+  /** Records in `names`. */
+  get named(): number {
+    return this.#namedPorts.reduce((count, port) => count + (port === 0 ? 0 : 1), 0);
+  }
+
   namedPort(index: number): number {
     return this.#namedPorts[index] ?? 0;
   }

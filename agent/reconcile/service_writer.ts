@@ -80,6 +80,36 @@ export class ServiceWriter {
     return { ...UNTOUCHED, services, backends: this.#settleFlags(match.records, desired.backends) };
   }
 
+  /** Whether `place` would find all of it as desired. */
+  stands(service: number, desired: DesiredService): boolean {
+    const { backends, services } = this.#maps;
+    const match = matchBackends(liveBackends(this.#maps, service), desired.backends);
+    const layout = layOutSlices(desired, this.#maglevTableSize);
+    const ordered = desired.algorithm === "maglev";
+    const isFlagged = (backend: Backend, at: number): boolean =>
+      backends.flags(match.records[at] ?? backends.length) === backendFlags(backend);
+    return (
+      match.sameMembers &&
+      slotsMatch(this.#maps, service, layout, match.records, ordered) &&
+      services.flags(service) === serviceFlags(desired) &&
+      this.#hasSettings(service, desired) &&
+      desired.backends.every(isFlagged)
+    );
+  }
+
+  /**
+   * Lets the service refuse until it is placed, where its slices hold another's backends: they are
+   * not its to choose, nor the slots to give back.
+   */
+  withdraw(service: number): void {
+    const { backends, services } = this.#maps;
+    const isForeign = (index: number | undefined): boolean =>
+      index === undefined || (index < backends.length && backends.flags(index) !== 0);
+    if (!liveBackends(this.#maps, service).strays.some(isForeign)) return;
+    services.setCluster(service, 0n);
+    services.setLocal(service, 0n);
+  }
+
   /** A new owner for a free index: what was remembered of the former one no longer matches. */
   renew(service: number): void {
     const { services } = this.#maps;
@@ -193,22 +223,22 @@ export class ServiceWriter {
   }
 
   /** How a slice is read may change before or after the slice: either reads the other's. */
-  #settleSettings(
-    service: number,
-    { id, affinityTimeoutSeconds, algorithm: name }: DesiredService,
-  ): boolean {
+  #settleSettings(service: number, desired: DesiredService): boolean {
     const { services } = this.#maps;
-    const protocol = protocolNumber[id.protocol];
-    const algorithm = name === "maglev" ? Algorithm.MAGLEV : Algorithm.RANDOM;
-    const same =
-      services.affinitySeconds(service) === affinityTimeoutSeconds &&
-      services.protocol(service) === protocol &&
-      services.algorithm(service) === algorithm;
-    if (same) return false;
-    services.setAffinitySeconds(service, affinityTimeoutSeconds);
-    services.setProtocol(service, protocol);
-    services.setAlgorithm(service, algorithm);
+    if (this.#hasSettings(service, desired)) return false;
+    services.setAffinitySeconds(service, desired.affinityTimeoutSeconds);
+    services.setProtocol(service, protocolNumber[desired.id.protocol]);
+    services.setAlgorithm(service, algorithmOf(desired));
     return true;
+  }
+
+  #hasSettings(service: number, desired: DesiredService): boolean {
+    const { services } = this.#maps;
+    return (
+      services.affinitySeconds(service) === desired.affinityTimeoutSeconds &&
+      services.protocol(service) === protocolNumber[desired.id.protocol] &&
+      services.algorithm(service) === algorithmOf(desired)
+    );
   }
 
   /** Brings the flags of records that stay up to date, and says how many differed. */
@@ -241,6 +271,9 @@ const isInLocal = ({ inLocal }: Backend): boolean => inLocal;
 
 const wordOf = (start: number, { offset, count }: Slice): bigint =>
   count === 0 ? 0n : packSlice({ offset: start + offset, count });
+
+const algorithmOf = ({ algorithm }: DesiredService): number =>
+  algorithm === "maglev" ? Algorithm.MAGLEV : Algorithm.RANDOM;
 
 const serviceFlags = ({ internalLocal, externalLocal }: DesiredService): number =>
   ServiceFlag.IN_USE |

@@ -39,6 +39,15 @@ export class SourceRanges {
     return this.#held.has(service);
   }
 
+  holds(service: number, cidr: string): boolean {
+    return this.#held.get(service)?.has(cidr) === true;
+  }
+
+  /** Of one service. */
+  of(service: number): ReadonlySet<string> {
+    return this.#held.get(service) ?? NONE;
+  }
+
   /** Adds what is missing; true: all of it stands. */
   add(service: number, wanted: readonly string[], report: RangeReport): boolean {
     const held = this.#held.get(service) ?? NONE;

@@ -122,6 +122,15 @@ export interface SyncStatus {
   readonly noLocalEndpoints: readonly LocalGapDump[];
   /** Sockets destroyed since the start because their backend had gone (PF-20). */
   readonly staleSocketsDestroyed: number;
+  readonly audits: AuditDump;
+}
+
+/** Comparisons of the maps with what was written into them, since the start (KP-54). */
+export interface AuditDump {
+  readonly count: number;
+  readonly lastAt: string | null;
+  /** By map, what was found to be other than it was written, and mended. */
+  readonly repairs: Readonly<Record<string, number>>;
 }
 
 /** How many Service ports, by policy and family: always all four. */

@@ -150,6 +150,19 @@ const statusMetrics: readonly StatusMetric[] = [
     read: ({ sync }) => Object.entries(sync.writes).map(([map, count]) => [{ map }, count]),
   },
   {
+    kind: "counter",
+    name: "sluice_audits_total",
+    help: "Comparisons of the maps with what was written into them",
+    ...one(({ sync }) => sync.audits.count),
+  },
+  {
+    kind: "counter",
+    name: "sluice_audit_repairs_total",
+    help: "What an audit found in the map that was not what was written, and mended; 8 maps",
+    labels: ["map"],
+    read: ({ sync }) => Object.entries(sync.audits.repairs).map(([map, count]) => [{ map }, count]),
+  },
+  {
     kind: "gauge",
     name: "kubeproxy_sync_proxy_rules_no_local_endpoints_total",
     help: "Service ports with a Local traffic policy and endpoints on other nodes only",

@@ -212,6 +212,7 @@ describe("sluice status", () => {
     Latency:        p50 80 µs, p99 400 µs, max 900 µs
     Written:        51 frontends, 52 services, 53 slots, 54 backends, 55 names
     Stale sockets:  61 destroyed
+    Audits:         72, the last 2026-01-02T04:05:30.000Z; mended: 73 in frontends
     Flows:          32 in use, room for 65536, swept in 37 ms
     Expired:        33 opening, 34 closing, 35 closed, 36 stream
     Flow timeouts:  TCP opening 2m, established 1d, closing 1m59s, closed 10s, UDP 30s, answered 1m58s

@@ -47,6 +47,7 @@ describe("resolveConfig", () => {
       snatPortRange: "auto",
       fastPath: "auto",
       maglevTableSize: 16381,
+      auditPeriod: 600,
       logLevel: "info",
       logFormat: "auto",
       maxServices: 16384,

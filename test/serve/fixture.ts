@@ -105,6 +105,11 @@ export const status: AgentStatus = {
       { policy: "external", family: "IPv6", count: 65 },
     ],
     staleSocketsDestroyed: 61,
+    audits: {
+      count: 72,
+      lastAt: "2026-01-02T04:05:30.000Z",
+      repairs: { frontends: 73, settings: 0 },
+    },
   },
   probe: {
     state: "failed",

@@ -1,0 +1,106 @@
+import { type AuditedMap, auditedMaps, type Discrepancy } from "./discrepancy.ts";
+import type { Loop, Suspects } from "./loop.ts";
+import type { Scheduler } from "./scheduler.ts";
+
+export interface AuditorOptions {
+  readonly loop: Pick<Loop, "audit" | "isQuiet" | "mend" | "status">;
+  /** What else is audited: each mends what it finds, and says what that was. */
+  readonly others: readonly (() => readonly Discrepancy[])[];
+  readonly scheduler: Scheduler;
+  readonly periodMilliseconds: number;
+  /** Told of each difference that was found and mended. */
+  readonly onRepair: (found: Discrepancy) => void;
+}
+
+/** Since the start. */
+export interface AuditCounts {
+  readonly audits: number;
+  /** Milliseconds since 1970. */
+  readonly lastAt: number | undefined;
+  readonly repairs: Readonly<Record<AuditedMap, number>>;
+}
+
+/** Longest time for which an audit keeps everything else waiting. */
+const SLICE_MS = 1;
+/** How long to wait for what was retired to be given back, and how often. */
+const QUIET_MS = 50;
+const PATIENCE = 20;
+/** What was mended is audited once more, so that what was damaged with it is given back. */
+const ROUNDS = 3;
+
+/**
+ * Compares now and again what the kernel holds with what was written, and mends what differs (KP-54).
+ * kube-proxy writes everything anew each hour; here nothing is written where nothing differs.
+ */
+export class Auditor {
+  readonly #options: AuditorOptions;
+  readonly #repairs = Object.fromEntries(auditedMaps.map((map) => [map, 0])) as Record<
+    AuditedMap,
+    number
+  >;
+  #audits = 0;
+  #lastAt: number | undefined;
+  #cancel: () => void = () => {};
+  #stopped = false;
+
+  constructor(options: AuditorOptions) {
+    this.#options = options;
+  }
+
+  get counts(): AuditCounts {
+    return { audits: this.#audits, lastAt: this.#lastAt, repairs: this.#repairs };
+  }
+
+  start(): void {
+    this.#after(this.#options.periodMilliseconds, () => this.#begin(ROUNDS));
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#cancel();
+  }
+
+  #begin(rounds: number): void {
+    const { loop } = this.#options;
+    if (loop.status().ready) this.#step(loop.audit(), rounds);
+    else this.start();
+  }
+
+  #step(audit: Generator<void, Suspects | undefined>, rounds: number): void {
+    const { scheduler } = this.#options;
+    const end = scheduler.now() + SLICE_MS;
+    let next = audit.next();
+    while (!next.done && scheduler.now() < end) next = audit.next();
+    if (!next.done) this.#soon(() => this.#step(audit, rounds));
+    else this.#mend(next.value, rounds, PATIENCE);
+  }
+
+  #mend(suspects: Suspects | undefined, rounds: number, patience: number): void {
+    const { loop } = this.#options;
+    if (suspects === undefined || patience === 0) this.#end([], 0);
+    else if (loop.isQuiet) this.#end(loop.mend(suspects), rounds - 1);
+    else this.#after(QUIET_MS, () => this.#mend(suspects, rounds, patience - 1));
+  }
+
+  #end(mended: readonly Discrepancy[], rounds: number): void {
+    const { others, scheduler, onRepair } = this.#options;
+    for (const found of [...mended, ...others.flatMap((audit) => audit())]) {
+      this.#repairs[found.map]++;
+      onRepair(found);
+    }
+    this.#audits++;
+    this.#lastAt = scheduler.now();
+    if (mended.length > 0 && rounds > 0) this.#soon(() => this.#begin(rounds));
+    else this.start();
+  }
+
+  #soon(callback: () => void): void {
+    this.#options.scheduler.soon(() => {
+      if (!this.#stopped) callback();
+    });
+  }
+
+  #after(milliseconds: number, callback: () => void): void {
+    this.#cancel = this.#options.scheduler.after(milliseconds, callback);
+  }
+}

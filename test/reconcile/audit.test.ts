@@ -1,0 +1,308 @@
+import { describe, expect, it } from "vitest";
+import { keyOfServiceCidr } from "../../agent/datapath/service_cidr.ts";
+import { packSlice, unpackSlice } from "../../agent/datapath/slice.ts";
+import { keyOfRange } from "../../agent/datapath/source_range.ts";
+import { keyOfText } from "../../agent/reconcile/frontend_text.ts";
+import { noName } from "../../agent/reconcile/service_name.ts";
+import { BackendFlag, FrontendKind, FrontendScope, ServiceFlag } from "../../bpf/build/layout.ts";
+import { AuditStage } from "./audit_stage.ts";
+import { dumpMaps } from "./dump.ts";
+import { deleted, slice } from "./events.ts";
+
+/** Indices of the Services of the stage, as they were given out. */
+const [API, DATABASE, WEB] = [0, 1, 2] as const;
+const database = "default/database:/TCP/IPv4";
+const clusterIP = { kind: FrontendKind.CLUSTER_IP, flags: 0 };
+const misplaced = `services: ${database}: its endpoints were not what was written`;
+
+interface Damage {
+  readonly what: string;
+  readonly plant: (stage: AuditStage) => void;
+  readonly found: readonly string[];
+}
+
+const entries: readonly Damage[] = [
+  {
+    what: "a frontend that was deleted",
+    plant: ({ twin }) => twin.frontends.delete([keyOfText("10.96.0.2:80/TCP")]),
+    found: [`frontends: ${database}: 10.96.0.2:80/TCP was missing`],
+  },
+  {
+    what: "a NodePort that was deleted",
+    plant: ({ twin }) => twin.frontends.delete([keyOfText("NodePort 0.0.0.0:30080/TCP")]),
+    found: [`frontends: ${database}: NodePort 0.0.0.0:30080/TCP was missing`],
+  },
+  {
+    what: "a frontend that leads to another Service",
+    plant: ({ twin }) =>
+      twin.frontends.update([[keyOfText("10.96.0.2:80/TCP"), { ...clusterIP, service: API }]]),
+    found: [`frontends: ${database}: 10.96.0.2:80/TCP led to default/api:/TCP/IPv4`],
+  },
+  {
+    what: "a frontend that leads nowhere",
+    plant: ({ twin }) =>
+      twin.frontends.update([[keyOfText("10.96.0.2:80/TCP"), { ...clusterIP, service: 7 }]]),
+    found: [
+      `frontends: ${database}: 10.96.0.2:80/TCP led to #7`,
+      "services: #7: was in use, and belongs to no Service",
+    ],
+  },
+  {
+    what: "a frontend beyond the end of the services",
+    plant: ({ twin }) =>
+      twin.frontends.update([[keyOfText("10.96.0.9:80/TCP"), { ...clusterIP, service: 999 }]]),
+    found: [
+      "frontends: #8: 10.96.0.9:80/TCP led to it, which nobody asked for",
+      "services: #8: was in use, and belongs to no Service",
+    ],
+  },
+  {
+    what: "a frontend that nobody asked for",
+    plant: ({ twin }) =>
+      twin.frontends.update([[keyOfText("10.96.0.9:80/TCP"), { ...clusterIP, service: DATABASE }]]),
+    found: [`frontends: ${database}: 10.96.0.9:80/TCP led to it, which nobody asked for`],
+  },
+  {
+    what: "a frontend that lost its source ranges",
+    plant: ({ twin }) =>
+      twin.frontends.update([
+        [
+          keyOfText("203.0.113.7:80/TCP"),
+          { service: DATABASE, kind: FrontendKind.LOAD_BALANCER, flags: 0 },
+        ],
+      ]),
+    found: [`frontends: ${database}: 203.0.113.7:80/TCP had other flags`],
+  },
+  {
+    what: "unserved ports that are not refused",
+    plant: ({ twin }) => twin.frontends.delete([guardOf("10.96.0.2")]),
+    found: [`frontends: ${database}: unserved ports of 10.96.0.2 were not refused`],
+  },
+  {
+    what: "an address that is refused, though no Service has it",
+    plant: ({ twin }) =>
+      twin.frontends.update([
+        [guardOf("192.0.2.1"), { service: 0xffff_ffff, kind: FrontendKind.UNSERVED, flags: 0 }],
+      ]),
+    found: ["frontends: 192.0.2.1: its ports were refused, though no Service has it"],
+  },
+  {
+    what: "bounds that leave a NodePort out",
+    plant: ({ twin }) => twin.nodePorts.setBounds({ first: 1, last: 0 }),
+    found: [`settings: ${database}: the bounds of NodePorts left out NodePort 0.0.0.0:30080/TCP`],
+  },
+  {
+    what: "a source range that was added",
+    plant: ({ twin }) => twin.sourceRanges.add([keyOfRange(DATABASE, "0.0.0.0/0")]),
+    found: [
+      `source_ranges: ${database}: it was open to 0.0.0.0/0, 192.0.2.0/25, 198.51.100.0/24 instead of 192.0.2.0/25, 198.51.100.0/24`,
+    ],
+  },
+  {
+    what: "a source range that was deleted",
+    plant: ({ twin }) => twin.sourceRanges.delete([keyOfRange(DATABASE, "192.0.2.0/25")]),
+    found: [
+      `source_ranges: ${database}: it was open to 198.51.100.0/24 instead of 192.0.2.0/25, 198.51.100.0/24`,
+    ],
+  },
+  {
+    what: "source ranges of nobody",
+    plant: ({ twin }) => twin.sourceRanges.add([keyOfRange(6, "10.0.0.0/8")]),
+    found: ["source_ranges: #6: it was open to 10.0.0.0/8 instead of nobody"],
+  },
+  {
+    what: "a range of ClusterIPs that was deleted",
+    plant: ({ twin }) => twin.serviceCidrs.delete([keyOfServiceCidr("10.96.0.0/16")]),
+    found: ["service_cidrs: 10.96.0.0/16: was missing"],
+  },
+  {
+    what: "a range of ClusterIPs that nobody asked for",
+    plant: ({ twin }) => twin.serviceCidrs.add([keyOfServiceCidr("10.0.0.0/8")]),
+    found: ["service_cidrs: 10.0.0.0/8: was there, though no ServiceCIDR has it"],
+  },
+  {
+    what: "a name that was erased",
+    plant: ({ twin }) => twin.names.update([[DATABASE, noName]]),
+    found: [`service_names: ${database}: its name was not the one that was written`],
+  },
+  {
+    what: "a name that is another's",
+    plant: ({ twin }) => {
+      const names = new Map(twin.names.entries());
+      twin.names.update([[DATABASE, names.get(API) ?? noName]]);
+    },
+    found: [`service_names: ${database}: its name was not the one that was written`],
+  },
+  {
+    what: "a name at an index that is free",
+    plant: ({ twin }) => {
+      const names = new Map(twin.names.entries());
+      twin.names.update([[6, names.get(API) ?? noName]]);
+    },
+    found: ["service_names: service_names[6]: its name was not the one that was written"],
+  },
+];
+
+const arrays: readonly Damage[] = [
+  {
+    what: "a slice word that is another Service's",
+    plant: ({ twin: { services } }) => services.setCluster(DATABASE, services.cluster(API)),
+    found: [misplaced],
+  },
+  {
+    what: "a slice word that was cleared",
+    plant: ({ twin }) => twin.services.setCluster(DATABASE, 0n),
+    found: [misplaced],
+  },
+  {
+    what: "a slice word that names all slots",
+    plant: ({ twin }) => twin.services.setCluster(DATABASE, packSlice({ offset: 0, count: 64 })),
+    found: [misplaced],
+  },
+  {
+    what: "a slice word beyond the end of the slots",
+    plant: ({ twin }) => twin.services.setCluster(DATABASE, packSlice({ offset: 60, count: 99 })),
+    found: [misplaced],
+  },
+  {
+    what: "a slot that names a dead backend",
+    plant: ({ twin }) => {
+      twin.slots[slotOf(twin.services.cluster(DATABASE))] = 31;
+    },
+    found: [misplaced],
+  },
+  {
+    what: "a slot that names another Service's backend",
+    plant: ({ twin }) => {
+      const foreign = twin.slots[slotOf(twin.services.cluster(API))] ?? 0;
+      twin.slots[slotOf(twin.services.cluster(DATABASE))] = foreign;
+    },
+    found: [misplaced],
+  },
+  {
+    what: "a slot that repeats the one after it",
+    plant: ({ twin }) => {
+      const at = slotOf(twin.services.cluster(DATABASE));
+      twin.slots[at] = twin.slots[at + 1] ?? 0;
+    },
+    found: [misplaced],
+  },
+  {
+    what: "a backend with another address",
+    plant: ({ twin }) => twin.backends.setAddress(backendOf(twin), new Uint8Array(16).fill(9)),
+    found: [misplaced],
+  },
+  {
+    what: "a backend with another port",
+    plant: ({ twin }) => twin.backends.setPort(backendOf(twin), 9),
+    found: [misplaced],
+  },
+  {
+    what: "a backend that is another Service's",
+    plant: ({ twin }) => twin.backends.setService(backendOf(twin), WEB),
+    found: [misplaced, "backends: backends[2]: was alive, and belongs to no Service"],
+  },
+  {
+    what: "a backend that was marked dead",
+    plant: ({ twin }) => twin.backends.setFlags(backendOf(twin), 0),
+    found: [misplaced],
+  },
+  {
+    what: "a backend with another state",
+    plant: ({ twin }) =>
+      twin.backends.setFlags(backendOf(twin), BackendFlag.IN_CLUSTER | BackendFlag.TERMINATING),
+    found: [misplaced],
+  },
+  {
+    what: "a backend that was brought back to life",
+    plant: ({ twin }) => twin.backends.setFlags(30, BackendFlag.IN_CLUSTER | BackendFlag.READY),
+    found: ["backends: backends[30]: was alive, and belongs to no Service"],
+  },
+  {
+    what: "another policy of a Service",
+    plant: ({ twin: { services } }) =>
+      services.setFlags(DATABASE, ServiceFlag.IN_USE | ServiceFlag.INTERNAL_LOCAL),
+    found: [misplaced],
+  },
+  {
+    what: "session affinity that nobody asked for",
+    plant: ({ twin }) => twin.services.setAffinitySeconds(DATABASE, 99),
+    found: [misplaced],
+  },
+  {
+    what: "a service that nobody has",
+    plant: ({ twin: { services } }) => {
+      services.setFlags(5, ServiceFlag.IN_USE);
+      services.setCluster(5, services.cluster(API));
+    },
+    found: ["services: #5: was in use, and belongs to no Service"],
+  },
+];
+
+describe("an audit", () => {
+  it("writes nothing where everything stands (KP-54)", async () => {
+    const stage = await AuditStage.start();
+    const { writes } = stage.rig.reconciler;
+    const reports = stage.rig.reports.length;
+    await stage.audit();
+    expect(stage.auditor.counts).toMatchObject({ audits: 1, lastAt: expect.any(Number) });
+    expect(Object.values(stage.auditor.counts.repairs)).toEqual([0, 0, 0, 0, 0, 0, 0, 0]);
+    expect(stage.rig.reconciler.writes).toEqual(writes);
+    expect(stage.rig.reports).toHaveLength(reports);
+    await stage.audit();
+    expect(stage.auditor.counts.audits).toBe(2);
+  });
+
+  it.each([...entries, ...arrays])(
+    "mends $what, names it once, and lets no other Service fail (KP-54)",
+    async ({ plant, found }) => {
+      const stage = await AuditStage.start();
+      const [before, usage] = [dumpMaps(stage.twin), stage.rig.reconciler.usage];
+      plant(stage);
+      stage.watchOthers();
+      await stage.audit();
+      expect(stage.found).toEqual(found);
+      expect(dumpMaps(stage.twin)).toBe(before);
+      expect(stage.rig.reconciler.usage).toEqual(usage);
+      expect(stage.rig.reconciler.failures).toEqual([]);
+
+      await stage.audit();
+      expect(stage.found).toEqual(found);
+    },
+  );
+
+  it.each(arrays)(
+    "gives nothing to two Services after it mended $what (KP-54, PF-27)",
+    async ({ plant }) => {
+      const stage = await AuditStage.start();
+      plant(stage);
+      await stage.audit();
+      stage.watchOthers();
+      for (let size = 1; size <= 8; size++) {
+        const endpoints = Array.from({ length: size }, (_, n) => `10.2.0.${n + 1}`);
+        stage.rig.handle([slice("database", endpoints)]);
+        await stage.settle();
+        expect(stage.answersOf("10.96.0.2", size)).toEqual(endpoints);
+      }
+      stage.rig.handle([deleted("database")]);
+      await stage.settle();
+      expect(stage.rig.reconciler.usage).toMatchObject({
+        services: { entries: 2 },
+        backends: { entries: 4 },
+        slots: { entries: 4 },
+      });
+    },
+  );
+});
+
+const slotOf = (word: bigint): number => unpackSlice(word).offset;
+
+const backendOf = ({ services, slots }: AuditStage["twin"]): number =>
+  slots[slotOf(services.cluster(DATABASE))] ?? 0;
+
+const guardOf = (address: string) => ({
+  address: keyOfText(`${address}:80/TCP`).address,
+  port: 0,
+  protocol: 0,
+  scope: FrontendScope.SCOPE_ANY_PORT,
+});
