@@ -1,5 +1,5 @@
 import type { V1ServicePort, V1ServiceSpec } from "@kubernetes/client-node";
-import type { Site, Target } from "../../harness/load.ts";
+import { attempt, type Site, type Target } from "../../harness/load.ts";
 import { until } from "../../harness/until.ts";
 import { reaches } from "../reach.ts";
 import type { Stage } from "./stage.ts";
@@ -64,9 +64,32 @@ export async function isReachable(
   ]);
 }
 
-/** As `isReachable`, where every client is refused. */
-export const isRefused = (stage: Stage, service: Exposed, portName?: string): Promise<void> =>
-  isReachable(stage, service, ["ECONNREFUSED"], portName);
+/**
+ * As `isReachable`, where every client is refused. A connected UDP socket of the host network is not
+ * told (ARCHITECTURE.md, "Where it differs from kube-proxy"): nobody answers it.
+ */
+export async function isRefused(stage: Stage, service: Exposed, portName?: string): Promise<void> {
+  const { inside, outside } = waysInto(stage, service, portName);
+  const told = (ways: readonly Target[]) => ways.filter(({ protocol }) => protocol === "tcp");
+  await Promise.all([
+    ...Object.values(stage.pods).map((client) => reaches(client, inside, "ECONNREFUSED")),
+    ...Object.values(stage.hostPods).map((client) => reaches(client, told(inside), "ECONNREFUSED")),
+    ...Object.values(stage.hostPods).map((client) => isUnanswered(client, inside)),
+    reaches(stage.outside, outside, "ECONNREFUSED"),
+  ]);
+}
+
+async function isUnanswered(client: Site, ways: readonly Target[]): Promise<void> {
+  for (const way of ways) {
+    await until(
+      async () => (await attempt(client, way, { timeoutMs: 300 })).every(({ ok }) => !ok),
+      {
+        deadlineMs: 20_000,
+        describe: `${way.protocol} ${way.address} ${way.port} to have nobody who answers`,
+      },
+    );
+  }
+}
 
 /**
  * Resolves once both agents know of this many endpoints of a Service, over all of its ports: what is

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { affinity } from "./affinity.ts";
 import { endpoints } from "./endpoints.ts";
 import { externalIPOnNoNode } from "./external_ip.ts";
 import { externalTrafficPolicy } from "./external_traffic_policy.ts";
@@ -12,6 +13,7 @@ import { loadBalancerRanges } from "./load_balancer_ranges.ts";
 import { loadBalancerUdp } from "./load_balancer_udp.ts";
 import { nodePorts } from "./node_ports.ts";
 import { ownAddresses } from "./own_address.ts";
+import { protocols } from "./protocols.ts";
 import { rejection } from "./rejection.ts";
 import { Stage } from "./stage.ts";
 import { tcpConntrack } from "./tcp_conntrack.ts";
@@ -41,6 +43,8 @@ describe("Kubernetes' end-to-end tests of a service proxy", () => {
   types(() => stage);
   ownAddresses(() => stage);
   nodePorts(() => stage);
+  protocols(() => stage);
+  affinity(() => stage);
   externalIPOnNoNode(() => stage);
   internalTrafficPolicy(() => stage);
   terminatingEndpoints(() => stage);
