@@ -53,7 +53,7 @@ describe("when the backend of a UDP socket goes", () => {
   };
 
   for (const address of [vip4, vip6, `::ffff:${vip4}`]) {
-    it(`the one connected to ${address} is told, and reaches another (PF-20, PF-21)`, async () => {
+    it(`the one connected to ${address} is told, and reaches another (KP-70, PF-20, PF-21)`, async () => {
       const before = await destroyed();
       const socket = await connected(address);
       await turnTo(two);
@@ -79,6 +79,18 @@ describe("when the backend of a UDP socket goes", () => {
     for (const socket of doomed.slice(2)) await socket.close();
   });
 
+  it("it is told when no endpoint is left, and refused from then on (KP-70, PF-20)", async () => {
+    const socket = await connected(vip4);
+    const unconnected = await sockets.open("udp", 6);
+    expect(await unconnected.requestFrom(vip6, 80)).toMatchObject({ backend: "one" });
+    await turnTo();
+    await expect(socket.receive()).rejects.toMatchObject(gone);
+    await expect(unconnected.requestFrom(vip6, 80)).rejects.toMatchObject({
+      errno: "ECONNREFUSED",
+    });
+    for (const each of [socket, unconnected]) await each.close();
+  });
+
   it("it is told when the Service is deleted (PF-20)", async () => {
     const socket = await connected(vip4);
     await served.remove("web");
@@ -86,7 +98,7 @@ describe("when the backend of a UDP socket goes", () => {
     await socket.close();
   });
 
-  it("it is told when that happened while the agent was dead (PF-20)", async () => {
+  it("it is told when that happened while the agent was dead (KP-70, PF-20)", async () => {
     const socket = await connected(vip6);
     await served.agent.kill();
     await writeService(served.folder, { ...service, endpoints: [{ pod: two }] });
@@ -276,7 +288,7 @@ describe("when the backend of a UDP socket goes", () => {
     }
   });
 
-  it("UDP moves off a terminating pod once another is ready, TCP drains (PF-24)", async () => {
+  it("UDP moves off a terminating pod once another is ready, TCP drains (KP-70, PF-24)", async () => {
     const terminating = { pod: one, ready: false, serving: true, terminating: true };
     const socket = await connected(vip4);
     const unconnected = await sockets.open("udp", 4);

@@ -108,7 +108,7 @@ describe("a Service of the API server", () => {
     await reaches(client, ways, "ready-0");
   });
 
-  it("moves UDP off a terminating pod and lets TCP drain there (PF-20, PF-24)", async () => {
+  it("moves UDP off a terminating pod and lets TCP drain there (KP-70, PF-20, PF-24)", async () => {
     const { addresses, pods, ways } = await serve("drained");
     const to = { address: addresses[0]!, port: 80 };
     const stream = await startKeptLoad(client, { protocol: "tcp", ...to });

@@ -184,7 +184,7 @@ describe("what comes from outside", () => {
     }
   });
 
-  it("leaves an endpoint that goes: UDP at once, TCP when it is done (PF-24)", async () => {
+  it("leaves an endpoint that goes: UDP at once, TCP when it is done (KP-70, PF-24)", async () => {
     for (const [index, going] of [0, 2].entries()) {
       const n = 11 + index;
       const left = endpoints[1]!;

@@ -27,6 +27,7 @@ import {
   toRouter,
 } from "./kit.ts";
 import { fastConversation } from "./local.ts";
+import { refusal } from "./policy.ts";
 import { masqueraded } from "./remote.ts";
 
 /** A packet of the client's to the NodePort, that a pod of the node is to get. */
@@ -87,6 +88,7 @@ export function flowCases(k: Kit): readonly PacketCase[] {
   });
   const only = backends(k.backend(local0, here));
   const isTcp = k.protocol === "tcp";
+  const none = backends(k.backend(local0, { local: true, dead: true }));
   const moved = backends(k.backend(local0, { local: true, dead: true }), k.backend(local1, here));
   const reused = backends(k.backend(local1, { local: true, generation: 2 }));
   const both = k.service({
@@ -96,8 +98,8 @@ export function flowCases(k: Kit): readonly PacketCase[] {
   return [
     {
       name: isTcp
-        ? "lets a connection drain where its backend has gone, and leads a new one elsewhere (PF-24)"
-        : "moves datagrams off a backend that has gone (PF-24)",
+        ? "lets a connection drain where its backend has gone, and leads a new one elsewhere (KP-70, PF-24)"
+        : "moves datagrams off a backend that has gone (KP-70, PF-24)",
       given: only,
       steps: isTcp
         ? [
@@ -115,6 +117,27 @@ export function flowCases(k: Kit): readonly PacketCase[] {
             arrives(k, k.next, two, "RESELECTED_FLOW"),
             answers(k, k.next, two),
           ],
+    },
+    {
+      name: isTcp
+        ? "lets a connection drain where no backend is left, and refuses a new one (KP-14, KP-70)"
+        : "refuses datagrams once no backend is left, and leads them to the next (KP-14, KP-70)",
+      given: only,
+      steps: [
+        arrives(k, k.first, one, "NEW_FLOW"),
+        { configure: none },
+        ...(isTcp ? [arrives(k, k.next, one), answers(k, k.next, one)] : []),
+        {
+          at: "from_outside",
+          on: ext0,
+          packet: fromClient(k, node, nodePort),
+          verdict: "redirect",
+          answer: refusal(k, nodePort, node[k.family]),
+          reason: "REFUSED_NO_ENDPOINT",
+        },
+        { configure: moved },
+        arrives(k, k.first, two, "RESELECTED_FLOW"),
+      ],
     },
     {
       name: "follows no stale entry to an index that another backend got (PF-27)",
