@@ -4,7 +4,7 @@ import type { Log } from "./log.ts";
 import type { SourceEvent } from "./model/event.ts";
 import { Backlog } from "./serve/backlog.ts";
 import type { AgentView } from "./serve/dump.ts";
-import { livez, type NodeState } from "./serve/health.ts";
+import { type Failure, type HealthState, livez, type NodeState } from "./serve/health.ts";
 import { type HealthCheckProblem, HealthCheckServers } from "./serve/health_check_servers.ts";
 import { serveHealth } from "./serve/health_server.ts";
 import { HealthTracker } from "./serve/health_tracker.ts";
@@ -36,8 +36,9 @@ export function observe(parts: Parts, view: AgentView, log: Log): Observers {
   const told = new TellOnce(log, tell);
   const programmed = new ProgrammingTimes(parts.startedAt.getTime());
   const backlog = new Backlog();
-  const servers = serversOf(parts, view, metrics, tracker, log);
-  const checks = healthChecksOf(tracker, (problem) => {
+  const health = () => ({ ...tracker.state(), failure: failureOf(parts) });
+  const servers = serversOf(parts, view, metrics, health, log);
+  const checks = healthChecksOf(health, (problem) => {
     log.warn(problem.message, { service: `${problem.namespace}/${problem.name}` });
     tell(healthCheckEvent(config.nodeName, problem));
   });
@@ -110,11 +111,16 @@ function nodeState({ source, loop: { store } }: Parts): NodeState {
   return isFolder && store.synced.has("nodes") ? "eligible" : "unseen";
 }
 
+function failureOf({ probe }: Parts): Failure | undefined {
+  const { state, reason, since } = probe.report();
+  return state === "failed" ? { reason: reason ?? "", since } : undefined;
+}
+
 function healthChecksOf(
-  tracker: HealthTracker,
+  health: () => HealthState,
   onProblem: (problem: HealthCheckProblem) => void,
 ): HealthCheckServers {
-  const healthy = () => livez(tracker.state(), Date.now()).healthy;
+  const healthy = () => livez(health(), Date.now()).healthy;
   return new HealthCheckServers({ addresses: [], healthy, onProblem });
 }
 
@@ -122,14 +128,13 @@ function serversOf(
   { config, foreignProxies }: Parts,
   view: AgentView,
   metrics: Metrics,
-  tracker: HealthTracker,
+  state: () => HealthState,
   log: Log,
 ): Listener[] {
   const { healthzBindAddress, metricsBindAddress } = config;
   const servers: Listener[] = [];
   if (healthzBindAddress !== undefined) {
     const { answered } = metrics.record;
-    const state = () => tracker.state();
     const address = healthzBindAddress;
     const readiness = () => view.status().readiness;
     const server = serveHealth({ address, state, readiness, now: Date.now, answered, log });

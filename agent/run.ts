@@ -12,6 +12,8 @@ import { setNodeFacts } from "./datapath/node_settings.ts";
 import { type Datapath, openDatapath } from "./datapath/open.ts";
 import { StaleSocketHunt } from "./datapath/stale_socket_hunt.ts";
 import { destroyStaleSockets } from "./datapath/stale_sockets.ts";
+import type { AgentEvent } from "./events/event.ts";
+import type { EventRecorder } from "./events/recorder.ts";
 import { eventsOf } from "./events_of.ts";
 import { startFlows } from "./flows.ts";
 import { ForeignProxies } from "./foreign_proxies.ts";
@@ -21,6 +23,7 @@ import { keptSizes, mapSizes } from "./map_sizes.ts";
 import { chooseSnatPorts, readLocalPorts } from "./network/snat_ports.ts";
 import { NodeWatch } from "./node_watch.ts";
 import { observe } from "./observe.ts";
+import { Probe } from "./probe/probe.ts";
 import { defaultLoopSettings, Loop } from "./reconcile/loop.ts";
 import { Reconciler } from "./reconcile/reconciler.ts";
 import { systemScheduler } from "./reconcile/scheduler.ts";
@@ -93,6 +96,7 @@ async function startAgent(config: AgentConfig, log: Log): Promise<() => Promise<
   return async () => {
     clearInterval(trimming);
     parts.auditor.stop();
+    await parts.probe.close();
     await parts.source.stop();
     parts.loop.stop();
     parts.hunt?.stop();
@@ -142,6 +146,7 @@ async function partsOf(
     auditor: auditorOf(audited, log.child({ part: "audit" })),
     flows: startFlows(datapath, config, log.child({ part: "flows" })),
     events,
+    probe: await probeOf(config, cgroupPath, datapath, events, log.child({ part: "probe" })),
     foreignProxies: new ForeignProxies({
       nodeName: config.nodeName,
       log,
@@ -149,6 +154,18 @@ async function partsOf(
     }),
     startedAt: new Date(),
   };
+}
+
+function probeOf(
+  { cgroupPath: chosen, nodeName }: AgentConfig,
+  cgroupPath: string,
+  datapath: Datapath,
+  events: EventRecorder | undefined,
+  log: Log,
+): Promise<Probe> {
+  const record = (event: AgentEvent) => events?.record(event);
+  const isChosen = chosen !== undefined;
+  return Probe.start({ datapath, cgroupPath, isChosen, nodeName, log, record });
 }
 
 function huntOf({ staleSockets }: Datapath, log: Log): StaleSocketHunt | undefined {

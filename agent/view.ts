@@ -5,12 +5,14 @@ import type { AgentConfig } from "./config/settings.ts";
 import type { Datapath } from "./datapath/open.ts";
 import { readPacketCounts } from "./datapath/packet_counts.ts";
 import { readServices, readTraffic } from "./datapath/read.ts";
+import type { FeatureReport } from "./datapath/report.ts";
 import type { StaleSocketHunt } from "./datapath/stale_socket_hunt.ts";
 import type { EventRecorder } from "./events/recorder.ts";
 import type { Flows } from "./flows.ts";
 import type { ForeignProxies } from "./foreign_proxies.ts";
 import type { LatencyWindow } from "./latency.ts";
 import type { NodeWatch } from "./node_watch.ts";
+import type { Probe } from "./probe/probe.ts";
 import type { AuditCounts, Auditor } from "./reconcile/auditor.ts";
 import type { Loop } from "./reconcile/loop.ts";
 import type { Reconciler } from "./reconcile/reconciler.ts";
@@ -20,6 +22,8 @@ import {
   type AuditDump,
   dumpSource,
   type LocalGapDump,
+  type ProbeDump,
+  type ReattachedDump,
   type SyncStatus,
 } from "./serve/dump.ts";
 import { readinessOf } from "./serve/readiness.ts";
@@ -38,6 +42,7 @@ export interface Parts {
   readonly nodeWatch: NodeWatch;
   readonly auditor: Auditor;
   readonly flows: Flows;
+  readonly probe: Probe;
   readonly foreignProxies: ForeignProxies;
   /** Undefined: the source has nowhere to put them. */
   readonly events: EventRecorder | undefined;
@@ -64,13 +69,7 @@ function statusOf(parts: Parts): AgentStatus {
     source: dumpSource(sourceStatus, Date.now()),
     datapath: datapathStatus(parts),
     sync: syncStatus(parts),
-    probe: {
-      state: "starting" as const,
-      since: startedAt.toISOString(),
-      reason: null,
-      families: [],
-      failures: 0,
-    },
+    probe: probeStatus(parts),
     failures: failures.map(({ key, code, message, since, retries }) => ({
       service: key,
       code,
@@ -101,7 +100,27 @@ function statusOf(parts: Parts): AgentStatus {
   };
 }
 
-function datapathStatus({ config, cgroupPath, datapath, reconciler, flows }: Parts) {
+function probeStatus({ probe }: Parts): ProbeDump {
+  const { state, since, reason, families, failures } = probe.report();
+  return { state, since: new Date(since).toISOString(), reason, families, failures };
+}
+
+function reattached({ probe, datapath }: Parts): readonly ReattachedDump[] {
+  const atCgroup = [...probe.report().reattached].map(([program, count]) => {
+    return { program, device: null, count };
+  });
+  return [...atCgroup, ...datapath.devices.reattached()];
+}
+
+function probeFeature({ probe }: Parts): FeatureReport {
+  const { state, reason } = probe.report();
+  const name = "probe";
+  if (state === "off") return { name, state, reason: `probe off: ${reason}` };
+  return { name, state: "on", reason: "connections of the agent's own are translated or not" };
+}
+
+function datapathStatus(parts: Parts) {
+  const { config, cgroupPath, datapath, reconciler, flows } = parts;
   const usage = Object.entries(reconciler.usage);
   const devices = datapath.devices.report();
   return {
@@ -109,7 +128,8 @@ function datapathStatus({ config, cgroupPath, datapath, reconciler, flows }: Par
     cgroupPath,
     programs: datapath.programs(),
     devices,
-    features: datapath.features,
+    reattached: reattached(parts),
+    features: [...datapath.features, probeFeature(parts)],
     flows: flows.status(),
     packets: readPacketCounts(
       datapath.packetCounts,

@@ -199,6 +199,19 @@ struct stale_socket {
 	__u16 pad;
 };
 
+/*
+ * Entries that each map has beyond what its setting says, at the end of an array: the agent's own
+ * Service, one port in each family, by which it sees whether the programs work (PF-06). Only its
+ * frontends and source ranges are told from others by the index that they lead to.
+ */
+enum reserve {
+	RESERVE_SERVICES = 2,
+	RESERVE_BACKENDS = 2,
+	RESERVE_SLOT_LINES = 1,
+	RESERVE_FRONTENDS = 2,
+	RESERVE_SOURCE_RANGES = 2,
+};
+
 /* Written by the agent that made the maps. */
 struct agent_state {
 	__u64 layout; /* fingerprint of this header's structs; another one means another agent's maps */
@@ -398,6 +411,7 @@ const volatile union {
 	enum flow_state flow_state;
 	enum sweep sweep;
 	enum reason reason;
+	enum reserve reserve;
 } layout_types = {};
 
 /*

@@ -18,7 +18,7 @@ function notReady({ readiness }: AgentStatus): readonly string[] {
 }
 
 function overview({ version, node, kernelRelease, uptimeSeconds, ...rest }: AgentStatus): string {
-  const { source, datapath, sync } = rest;
+  const { source, datapath, sync, probe } = rest;
   const { p50Microseconds, p99Microseconds, maxMicroseconds } = sync.publishLatency;
   const { frontends, services, slots, backends, names } = sync.writes;
   return fields([
@@ -32,6 +32,10 @@ function overview({ version, node, kernelRelease, uptimeSeconds, ...rest }: Agen
     [
       "Programmed",
       `${sync.services} Service ports, ${sync.frontends} frontends, ${sync.backends} backends`,
+    ],
+    [
+      "Probe",
+      probe.reason === null ? probe.state : `${probe.state} since ${probe.since}: ${probe.reason}`,
     ],
     ["Published", sync.lastPublishedAt ?? "never"],
     [

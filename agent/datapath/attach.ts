@@ -51,6 +51,29 @@ export function attachAll(object: LoadedObject, pins: Pins, cgroupPath: string):
   }
 }
 
+/**
+ * Brings back what somebody has detached or has put in our place (PF-06). Gives the programs that
+ * did not run there. Without the directory of the pins nothing is brought back: somebody has removed
+ * the pins, and programs would outlive them.
+ * @throws {DatapathError} "attach".
+ */
+export function mendAll(object: LoadedObject, pins: Pins, cgroupPath: string): readonly string[] {
+  if (!existsSync(pins.links)) {
+    const message = "the pins were removed: restart the agent";
+    throw new DatapathError("attach", "attach programs", pins.links, message);
+  }
+  const missing = hooks.filter((hook) => !runs(object, hook, pins, cgroupPath));
+  attachAll(object, pins, cgroupPath);
+  return missing.map(([name]) => name);
+}
+
+function runs(object: LoadedObject, hook: Hook, pins: Pins, cgroupPath: string): boolean {
+  const [name] = hook;
+  if (!naming(hook, cgroupPath, () => isAttached(pins, hook, cgroupPath))) return false;
+  using link = BpfLink.openPinned(pins.link(name));
+  return link.info.programId === object.program(name).info.id;
+}
+
 /** False where there is no link, or its cgroup is another one or gone. */
 function isAttached(pins: Pins, [name]: Hook, cgroupPath: string): boolean {
   if (!existsSync(pins.link(name))) return false;
@@ -117,4 +140,6 @@ function whyDetached(pin: string, cgroupPath: string | undefined): string | unde
   }
 }
 
-const cgroupId = (path: string): bigint => statSync(path, { bigint: true }).ino;
+/** Undefined: nothing is there. */
+const cgroupId = (path: string): bigint | undefined =>
+  statSync(path, { bigint: true, throwIfNoEntry: false })?.ino;

@@ -4,12 +4,20 @@ import type { NodeDevice } from "../network/state.ts";
 import type { ForeignPrograms } from "../network/surroundings.ts";
 import { foreignOfNetlink, foreignOfTcx } from "./device_foreign.ts";
 import { type DeviceHook, hooksOf, pinnedHooks } from "./device_hook.ts";
+import type { DeviceProgram } from "./device_programs.ts";
 import type { DeviceReport } from "./device_report.ts";
 import { DeviceServer, type DeviceServerParts } from "./device_server.ts";
 
 interface Served {
   readonly device: NodeDevice;
   readonly problem: string | undefined;
+}
+
+/** How often a program was found missing at a device, and attached there again. */
+export interface Reattached {
+  readonly program: DeviceProgram;
+  readonly device: string;
+  readonly count: number;
 }
 
 /**
@@ -29,6 +37,9 @@ export class Devices {
   #inherited: readonly DeviceHook[] | undefined;
   /** The programs of that agent. */
   readonly #older: ReadonlySet<number>;
+  /** What somebody has detached, until it is seen to stand again; by interface index. */
+  readonly #detached = new Map<number, string>();
+  readonly #reattached = new Map<string, Reattached>();
 
   constructor(parts: DeviceServerParts) {
     this.#parts = parts;
@@ -77,8 +88,13 @@ export class Devices {
     for (const index of this.#served.keys()) if (!indices.has(index)) await this.#drop(index);
     for (const device of wanted) {
       const before = this.#served.get(device.index)?.device;
-      if (isDeepStrictEqual(before, device) && !(isVerified && !this.#stands(device))) continue;
+      if (isDeepStrictEqual(before, device) && !(isVerified && !this.#stands(device))) {
+        if (isVerified) this.#detached.delete(device.index);
+        continue;
+      }
+      const missing = this.#missingAt(device.index);
       await this.#serve(device, before);
+      this.#note(device, missing);
       if (this.#wanted === wanted) continue;
       this.#mustVerify ||= isVerified;
       return;
@@ -97,6 +113,16 @@ export class Devices {
     return (this.#wanted ?? [])
       .map((device) => this.#reportOf(device, this.#served.get(device.index)))
       .toSorted((a, b) => a.index - b.index);
+  }
+
+  /** What programs are missing at devices where they were, or were at the last look (PF-06). */
+  detached(): readonly string[] {
+    return [...this.#detached.values()];
+  }
+
+  /** Since the start; devices that have gone included. */
+  reattached(): readonly Reattached[] {
+    return [...this.#reattached.values()];
   }
 
   #reportOf(device: NodeDevice, served: Served | undefined): DeviceReport {
@@ -122,8 +148,32 @@ export class Devices {
     this.#served.set(device.index, { device, problem });
   }
 
+  /** Programs that somebody has detached; none where the device could not be served anyway. */
+  #missingAt(index: number): readonly DeviceProgram[] {
+    const served = this.#served.get(index);
+    if (served === undefined) return [];
+    if (served.problem !== undefined && !this.#detached.has(index)) return [];
+    return hooksOf(served.device)
+      .filter((hook) => this.#server.programAt(hook) === undefined)
+      .map(({ program }) => program);
+  }
+
+  #note({ index, name }: NodeDevice, missing: readonly DeviceProgram[]): void {
+    if (missing.length === 0) return;
+    const problem = this.#served.get(index)?.problem;
+    const trouble = problem === undefined ? "" : `, and cannot be attached again: ${problem}`;
+    this.#detached.set(index, `${missing.join(" and ")} was detached from ${name}${trouble}`);
+    if (problem !== undefined) return;
+    for (const program of missing) {
+      const key = `${program} ${name}`;
+      const count = (this.#reattached.get(key)?.count ?? 0) + 1;
+      this.#reattached.set(key, { program, device: name, count });
+    }
+  }
+
   async #drop(index: number): Promise<void> {
     this.#served.delete(index);
+    this.#detached.delete(index);
     await this.#server.drop(index);
   }
 

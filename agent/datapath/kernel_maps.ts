@@ -17,9 +17,12 @@ import {
 import { MapError } from "./map_error.ts";
 import type { FrontendMap, NameMap, RangeMap, ServiceMaps, StatsMap } from "./maps.ts";
 import { nodePortsOf } from "./node_ports.ts";
+import { isReserved, withoutReserve } from "./reserve.ts";
 
 /** Long enough for any program to have ended, where the kernel cannot say when it has. */
 const GRACE_MS = 1_000;
+
+const SLOTS_PER_LINE = 16;
 
 const indexCodec: Codec<number> = {
   size: 4,
@@ -28,15 +31,24 @@ const indexCodec: Codec<number> = {
   decode: (from, at = 0) => new DataView(from.buffer, from.byteOffset + at, 4).getUint32(0, true),
 };
 
-/** The service maps in the kernel. `map` gives each one by its name in maps.h. */
+/**
+ * The service maps in the kernel, without what is in reserve. `map` gives each one by its name in
+ * maps.h.
+ */
 export function kernelMaps(map: (name: string) => BpfMap): ServiceMaps {
+  const room = (name: string) => withoutReserve(name, map(name).info.maxEntries);
+  const services = room("services");
   return {
-    services: new ServiceArray(map("services").mmap()),
-    backends: new BackendArray(map("backends").mmap()),
-    slots: new Uint32Array(map("slots").mmap()),
-    frontends: kernelFrontends(map("frontends")),
+    services: new ServiceArray(map("services").mmap(), services),
+    backends: new BackendArray(map("backends").mmap(), room("backends")),
+    slots: new Uint32Array(map("slots").mmap(), 0, room("slots") * SLOTS_PER_LINE),
+    frontends: kernelFrontends(map("frontends"), services),
     names: kernelNames(map("service_names")),
-    sourceRanges: kernelRanges(map("source_ranges"), sourceRangeKeyCodec),
+    sourceRanges: kernelRanges(
+      map("source_ranges"),
+      sourceRangeKeyCodec,
+      ({ service }) => !isReserved(service, services),
+    ),
     serviceCidrs: kernelRanges(map("service_cidrs"), serviceCidrKeyCodec),
     nodePorts: nodePortsOf(new SettingsArray(map("settings").mmap())),
     gracePeriod,
@@ -64,16 +76,15 @@ async function gracePeriod(): Promise<void> {
   }
 }
 
-function kernelFrontends(map: BpfMap): FrontendMap {
+function kernelFrontends(map: BpfMap, services: number): FrontendMap {
   return {
-    capacity: map.info.maxEntries,
+    capacity: withoutReserve("frontends", map.info.maxEntries),
     *entries() {
       for (const batch of map.lookupBatch()) {
         for (let i = 0; i < batch.count; i++) {
-          yield [
-            frontendKeyCodec.decode(batch.keys, i * frontendKeyCodec.size),
-            frontendCodec.decode(batch.values, i * frontendCodec.size),
-          ];
+          const value = frontendCodec.decode(batch.values, i * frontendCodec.size);
+          if (isReserved(value.service, services)) continue;
+          yield [frontendKeyCodec.decode(batch.keys, i * frontendKeyCodec.size), value];
         }
       }
     },
@@ -83,13 +94,18 @@ function kernelFrontends(map: BpfMap): FrontendMap {
 }
 
 /** Tries take no batches before Linux 5.14: libbpf-ts then makes a call for each entry. */
-function kernelRanges<Key>(map: BpfMap, codec: Codec<Key>): RangeMap<Key> {
+function kernelRanges<Key>(
+  map: BpfMap,
+  codec: Codec<Key>,
+  isShown: (key: Key) => boolean = () => true,
+): RangeMap<Key> {
   return {
-    capacity: map.info.maxEntries,
+    capacity: withoutReserve(map.info.name, map.info.maxEntries),
     *entries() {
       for (const batch of map.lookupBatch()) {
         for (let i = 0; i < batch.count; i++) {
-          yield codec.decode(batch.keys, i * codec.size);
+          const key = codec.decode(batch.keys, i * codec.size);
+          if (isShown(key)) yield key;
         }
       }
     },

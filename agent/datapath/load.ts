@@ -13,8 +13,9 @@ import { agentStateCodec, layoutFingerprint } from "../../bpf/build/layout.ts";
 import { DatapathError } from "./datapath_error.ts";
 import type { Pins } from "./pins.ts";
 import type { FeatureReport } from "./report.ts";
+import { withReserve } from "./reserve.ts";
 
-/** Entries per map; maps that stand already keep theirs. */
+/** Entries per map, without what it has in reserve; maps that stand already keep theirs. */
 export type MapSizes = Readonly<Record<string, number>>;
 
 /** Something that an object does without on a kernel that refuses it. */
@@ -118,7 +119,8 @@ function loadVariant(
     for (const name of adopted) pinned.push(adopt(object, name, pins));
     for (const name of names) {
       const size = sizes[name];
-      if (size !== undefined && !adopted.includes(name)) object.setMaxEntries(name, size);
+      if (size === undefined || adopted.includes(name)) continue;
+      object.setMaxEntries(name, withReserve(name, size));
     }
     const loaded = object.load();
     const made = names.filter((name) => !adopted.includes(name));

@@ -1,5 +1,6 @@
 import { attachIter, type BpfLink, type BpfMap, type LoadedObject } from "libbpf-ts";
-import { attachAll, readPrograms } from "./attach.ts";
+import type { IpFamily } from "../model/address.ts";
+import { attachAll, mendAll, readPrograms } from "./attach.ts";
 import { deviceHooksOf, type OpenedPrograms, openDevicePrograms } from "./device_open.ts";
 import type { DevicePrograms } from "./device_programs.ts";
 import { Devices } from "./devices.ts";
@@ -10,7 +11,9 @@ import { type NodeMaps, nodeMaps } from "./node_maps.ts";
 import { sockParts } from "./optional_parts.ts";
 import { type Pins, pinsAt } from "./pins.ts";
 import { checkCgroup, preparePins } from "./place.ts";
+import { writeProbeService } from "./probe_service.ts";
 import type { FeatureReport, ProgramReport } from "./report.ts";
+import { withoutReserve } from "./reserve.ts";
 
 export interface DatapathOptions {
   readonly objectPath: string;
@@ -38,8 +41,17 @@ export interface Datapath {
   /** See `readPacketCounts`. */
   readonly packetCounts: BpfMap;
   programs(): ProgramReport[];
+  /** See `writeProbeService`. */
+  serveProbe(endpointPorts: Readonly<Record<IpFamily, number>>): void;
+  /**
+   * Attaches what is not attached to the cgroup, and puts our programs in place of others at our
+   * links. Gives the names of those.
+   * @throws {DatapathError} "attach".
+   */
+  mend(): readonly string[];
   /** What the kernel charges for a map, in bytes. */
   memoryBytes(map: string): number;
+  /** Without what is in reserve. */
   capacity(map: string): number;
   close(): void;
 }
@@ -97,8 +109,10 @@ function datapathOf(
     devicePrograms: packets.programs,
     packetCounts: object.map("packet_counts"),
     programs: () => readPrograms(pins, cgroupPath),
+    serveProbe: (endpointPorts) => writeProbeService((map) => object.map(map), endpointPorts),
+    mend: () => mendAll(object, pins, cgroupPath),
     memoryBytes: (map) => object.map(map).memoryBytes,
-    capacity: (map) => object.map(map).info.maxEntries,
+    capacity: (map) => withoutReserve(map, object.map(map).info.maxEntries),
     close() {
       staleSockets?.close();
       packets.programs?.close();

@@ -90,3 +90,11 @@ export const takenPortEvent = (
   action: "Listen",
   note: `${what} keeps sluice from listening there, perhaps another service proxy; it is tried again until it is free`,
 });
+
+/** kube-proxy does not look whether its rules work (PF-06). */
+export const probeEvent = (nodeName: string, reason: string): AgentEvent => ({
+  regarding: nodeObject(nodeName),
+  reason: "ServiceProbeFailed",
+  action: "Probe",
+  note: `connections to Services are not translated: ${reason}. sluice attaches its programs again; see "sluice status" on the node, and who detaches them`,
+});

@@ -97,6 +97,8 @@ export interface DatapathStatus {
   readonly pinPath: string;
   readonly cgroupPath: string;
   readonly programs: readonly ProgramReport[];
+  /** How often each was found detached by somebody, and attached again, since the start. */
+  readonly reattached: readonly ReattachedDump[];
   /** What the per-packet programs are attached to; by interface index. */
   readonly devices: readonly DeviceReport[];
   readonly features: readonly FeatureReport[];
@@ -104,6 +106,13 @@ export interface DatapathStatus {
   /** What became of packets, beside the translated ones of established flows. */
   readonly packets: readonly PacketCountReport[];
   readonly maps: readonly MapReport[];
+}
+
+export interface ReattachedDump {
+  readonly program: string;
+  /** Null: at the cgroup. */
+  readonly device: string | null;
+  readonly count: number;
 }
 
 export interface SyncStatus {

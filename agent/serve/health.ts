@@ -12,6 +12,14 @@ export type NodeState = "eligible" | "unseen" | "leaving";
 export interface HealthState {
   readonly families: Readonly<Partial<Record<IpFamily, Progress>>>;
   readonly node: NodeState;
+  /** Connections to Services are not translated (PF-06). */
+  readonly failure?: Failure | undefined;
+}
+
+export interface Failure {
+  readonly reason: string;
+  /** Milliseconds since the epoch. */
+  readonly since: number;
 }
 
 /** What /healthz and /livez tell, in kube-proxy's shape, so that its probes can stay (KP-41). */
@@ -22,6 +30,8 @@ export interface HealthReport {
   readonly nodeEligible?: boolean;
   readonly healthy: boolean;
   readonly status: Readonly<Partial<Record<IpFamily, FamilyHealth>>>;
+  /** Why connections to Services are not translated; kube-proxy has no such field. */
+  readonly reason?: string;
 }
 
 export interface FamilyHealth {
@@ -32,10 +42,15 @@ export interface FamilyHealth {
 /** Twice the period at which kube-proxy resyncs by default. */
 const timeoutMs = 60_000;
 
-/** Live: in no family has a change been waiting for a minute (KP-41). */
+/**
+ * Live: in no family has a change been waiting for a minute (KP-41), and connections have not gone
+ * untranslated for one. By then a restart is worth trying; it waits for nothing that is elsewhere.
+ */
 export function livez(state: HealthState, now: number): HealthReport {
+  const { failure } = state;
   const progress = Object.values(state.families);
-  const healthy = progress.every((family) => inTime(family, now));
+  const isBroken = failure !== undefined && now - failure.since >= timeoutMs;
+  const healthy = !isBroken && progress.every((family) => inTime(family, now));
   return {
     // A live proxy is up to date, even where nothing has changed for long.
     lastUpdated: timeText(healthy ? now : latest(progress)),
@@ -47,14 +62,19 @@ export function livez(state: HealthState, now: number): HealthReport {
         { lastUpdated: timeText(it.lastPublishedAt), healthy: inTime(it, now) },
       ]),
     ),
+    ...(failure && { reason: failure.reason }),
   };
 }
 
-/** As live, and the Node is known and not about to leave: load balancers may send here (KP-41). */
+/**
+ * As live, and connections are translated, and the Node is known and not about to leave: load
+ * balancers may send here (KP-41, PF-06).
+ */
 export function healthz(state: HealthState, now: number): HealthReport {
-  const { lastUpdated, currentTime, healthy, status } = livez(state, now);
+  const { lastUpdated, currentTime, healthy: isLive, ...rest } = livez(state, now);
   const nodeEligible = state.node === "eligible";
-  return { lastUpdated, currentTime, nodeEligible, healthy: healthy && nodeEligible, status };
+  const healthy = isLive && nodeEligible && state.failure === undefined;
+  return { lastUpdated, currentTime, nodeEligible, healthy, ...rest };
 }
 
 function inTime({ oldestQueuedAt }: Progress, now: number): boolean {

@@ -79,6 +79,27 @@ const statusMetrics: readonly StatusMetric[] = [
       datapath.programs.map(({ name, attached }) => [{ program: name }, Number(attached)]),
   },
   {
+    kind: "counter",
+    name: "sluice_programs_reattached_total",
+    help: "Times that the eBPF program was found detached and was attached again; no device: at the cgroup",
+    labels: ["program", "device"],
+    read: ({ datapath }) =>
+      datapath.reattached.map((it) => [{ program: it.program, device: it.device ?? "" }, it.count]),
+  },
+  {
+    kind: "gauge",
+    name: "sluice_probe_success",
+    help: "1 where a connection of the agent's own to a Service of the family is translated; absent where it cannot be seen",
+    labels: ["family"],
+    read: ({ probe }) => probe.families.map(({ family, success }) => [{ family }, Number(success)]),
+  },
+  {
+    kind: "counter",
+    name: "sluice_probe_failures_total",
+    help: "Looks, about each 2 s, at which connections were not translated or programs were gone",
+    ...one(({ probe }) => probe.failures),
+  },
+  {
     kind: "gauge",
     name: "sluice_feature_enabled",
     help: "1 where the feature is on, 0 where this kernel lacks what it needs",

@@ -84,8 +84,9 @@ export class ${name}Array {
   readonly length: number;
   readonly #view: DataView;
 ${bytes ? "  readonly #bytes: Uint8Array;\n" : ""}${words ? "  readonly #words: BigUint64Array;\n" : ""}
-  constructor(buffer: ArrayBuffer) {
-    this.length = Math.floor(buffer.byteLength / ${struct.size});
+  /** \`length\`: elements, of those that the buffer holds. */
+  constructor(buffer: ArrayBuffer, length = Math.floor(buffer.byteLength / ${struct.size})) {
+    this.length = length;
     this.#view = new DataView(buffer);
 ${bytes ? "    this.#bytes = new Uint8Array(buffer);\n" : ""}${
   words

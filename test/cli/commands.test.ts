@@ -208,6 +208,7 @@ describe("sluice status", () => {
     Cgroup:         /sys/fs/cgroup
     Ready:          yes
     Programmed:     41 Service ports, 42 frontends, 43 backends
+    Probe:          failed since 2026-01-02T04:05:00.000Z: IPv6: sluice_connect6 does not translate: there is no answer
     Published:      2026-01-02T04:06:01.000Z
     Latency:        p50 80 µs, p99 400 µs, max 900 µs
     Written:        51 frontends, 52 services, 53 slots, 54 backends, 55 names

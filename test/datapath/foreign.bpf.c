@@ -35,6 +35,27 @@ int foreign_getpeername4(struct bpf_sock_addr *ctx)
 	return count();
 }
 
+SEC("cgroup/connect6")
+int foreign_connect6(struct bpf_sock_addr *ctx)
+{
+	(void)ctx;
+	return count();
+}
+
+SEC("cgroup/sendmsg4")
+int foreign_sendmsg4(struct bpf_sock_addr *ctx)
+{
+	(void)ctx;
+	return count();
+}
+
+SEC("cgroup/recvmsg4")
+int foreign_recvmsg4(struct bpf_sock_addr *ctx)
+{
+	(void)ctx;
+	return count();
+}
+
 SEC("tc")
 int foreign_tc(struct __sk_buff *skb)
 {

@@ -2,6 +2,7 @@ import { type BpfMap, openObject } from "libbpf-ts";
 import { describe, expect, it } from "vitest";
 import { bpfObjectPath } from "../../agent/assets.ts";
 import { kernelMaps } from "../../agent/datapath/kernel_maps.ts";
+import { writeProbeService } from "../../agent/datapath/probe_service.ts";
 import {
   conformanceCapacity,
   type MapsUnderTest,
@@ -13,15 +14,16 @@ const slotsPerLine = 16;
 serviceMapsConformance("the kernel's maps", (): MapsUnderTest => {
   const { services, backends, slots, frontends, sourceRanges } = conformanceCapacity;
   using object = openObject(bpfObjectPath("sock"));
-  object.setMaxEntries("services", services);
+  object.setMaxEntries("services", services + 2);
   object.setMaxEntries("service_names", services);
-  object.setMaxEntries("service_stats", services);
-  object.setMaxEntries("backends", backends);
-  object.setMaxEntries("slots", slots / slotsPerLine);
-  object.setMaxEntries("frontends", frontends);
-  object.setMaxEntries("source_ranges", sourceRanges);
+  object.setMaxEntries("service_stats", services + 2);
+  object.setMaxEntries("backends", backends + 2);
+  object.setMaxEntries("slots", slots / slotsPerLine + 1);
+  object.setMaxEntries("frontends", frontends + 2);
+  object.setMaxEntries("source_ranges", sourceRanges + 2);
   object.setMaxEntries("affinities", 16);
   const loaded = object.load();
+  writeProbeService((name) => loaded.map(name), { IPv4: 1, IPv6: 2 });
   return { maps: kernelMaps((name) => loaded.map(name)), close: () => loaded.close() };
 });
 

@@ -202,6 +202,7 @@ it("an agent on a kernel without types of its own serves all the same (PF-07)", 
     "serve-packets on",
     "coarse-clock on",
     "expire-flows off",
+    "probe on",
   ]);
   expect(features[1]?.reason).toContain("failed to find valid kernel BTF");
   const client = await served.node.makePod("client");

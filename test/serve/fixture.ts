@@ -42,6 +42,10 @@ export const status: AgentStatus = {
       { name: "connect4", attached: true },
       { name: "connect6", attached: false, reason: "IPv6 is disabled" },
     ],
+    reattached: [
+      { program: "connect4", device: null, count: 44 },
+      { program: "sluice_to_outside", device: "eth0", count: 45 },
+    ],
     devices: [
       {
         name: "eth0",
@@ -114,7 +118,7 @@ export const status: AgentStatus = {
   probe: {
     state: "failed",
     since: "2026-01-02T04:05:00.000Z",
-    reason: "IPv6: connect() did not translate",
+    reason: "IPv6: sluice_connect6 does not translate: there is no answer",
     families: [
       { family: "IPv4", success: true },
       { family: "IPv6", success: false },

@@ -8,6 +8,7 @@ import { LatencyWindow } from "../../agent/latency.ts";
 import { createLog } from "../../agent/log.ts";
 import type { Resource, SourceEvent } from "../../agent/model/event.ts";
 import { type Observers, observe } from "../../agent/observe.ts";
+import type { ProbeReport } from "../../agent/probe/probe.ts";
 import type { Parts } from "../../agent/view.ts";
 import { until } from "../harness/until.ts";
 import { endpoint, slice as sliceOf } from "../model/objects.ts";
@@ -36,19 +37,35 @@ const web = {
   },
 } satisfies SourceEvent;
 
+const ok: ProbeReport = {
+  state: "ok",
+  reason: null,
+  families: [],
+  since: 0,
+  failures: 0,
+  reattached: new Map(),
+};
+
+let probed: ProbeReport;
 let rig: AgentRig;
 let observers: Observers;
 let recorded: AgentEvent[];
 let livez: () => Promise<number>;
+let healthz: () => Promise<{ status: number; body: unknown }>;
 let sample: (name: string) => Promise<number | undefined>;
 
 beforeEach(async () => {
   vi.useFakeTimers({ toFake: ["Date"] });
   const [port, metricsPort] = [await freePort(), await freePort()];
   recorded = [];
+  probed = ok;
   rig = await AgentRig.start(new Twin(capacity));
   observers = observe(partsOf(rig, port, metricsPort), view(), log());
   livez = async () => (await fetch(`http://127.0.0.1:${port}/livez`)).status;
+  healthz = async () => {
+    const response = await fetch(`http://127.0.0.1:${port}/healthz`);
+    return { status: response.status, body: await response.json() };
+  };
   sample = async (name) => {
     const text = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
     const line = text.split("\n").find((each) => each.startsWith(`${name} `));
@@ -83,8 +100,9 @@ function partsOf({ loop, reconciler }: AgentRig, port: number, metricsPort: numb
   const foreignProxies = { watchPort: () => {} };
   const events = { record: (event: AgentEvent) => recorded.push(event) };
   const startedAt = new Date();
+  const probe = { report: () => probed };
   const running = { config, loop, reconciler, source, latency, nodeWatch, startedAt };
-  return { ...running, foreignProxies, events } as unknown as Parts;
+  return { ...running, probe, foreignProxies, events } as unknown as Parts;
 }
 
 const log = () => createLog({ level: "error", format: "json", output: process.stderr });
@@ -123,6 +141,38 @@ describe("/livez", () => {
     await rig.settle();
     expect(await livez()).toBe(200);
   });
+});
+
+describe("the probe", () => {
+  const reason = "sluice_connect4 does not translate: EINVAL";
+  const fail = () => {
+    probed = { ...ok, state: "failed", reason, since: Date.now() };
+  };
+
+  it("turns /healthz 503 with its reason at once, /livez after a minute, both back (PF-06)", async () => {
+    tell(...start);
+    await rig.settle();
+    tell({ kind: "node", node: { name: "here", zone: undefined, addresses: [], leaving: false } });
+    expect((await healthz()).status).toBe(200);
+    fail();
+    expect(await healthz()).toMatchObject({ status: 503, body: { healthy: false, reason } });
+    pass(59);
+    expect(await livez()).toBe(200);
+    pass(1);
+    expect(await livez()).toBe(503);
+    probed = { ...ok, since: Date.now() };
+    expect(await livez()).toBe(200);
+    expect((await healthz()).status).toBe(200);
+  });
+
+  it.each(["starting", "off"] as const)(
+    "says nothing of health while it is %s (PF-06)",
+    async (state) => {
+      probed = { ...ok, state, reason: "not known", since: 0 };
+      expect(await livez()).toBe(200);
+      expect((await healthz()).body).not.toHaveProperty("reason");
+    },
+  );
 });
 
 const start = [web, synced("services"), synced("endpointslices"), synced("nodes")] as const;
