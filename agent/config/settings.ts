@@ -128,7 +128,7 @@ export const settings = {
   }),
   healthzBindAddress: setting({
     placeholder: "ADDRESS:PORT",
-    help: 'address of /healthz and /livez; "off" for none',
+    help: 'address of /healthz, /livez and /readyz; "off" for none',
     parse: parseBindAddressOn(10256),
     fallback: () => "0.0.0.0:10256",
   }),

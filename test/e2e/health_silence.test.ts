@@ -51,7 +51,7 @@ async function isServed({ load }: KeptLoad): Promise<void> {
   });
 }
 
-it("is ready while the API server answers, in a quiet cluster too (PF-03)", async () => {
+it("is ready while the API server answers (PF-03)", async () => {
   await failsOnly(node);
   expect(await metric(node, 'sluice_readiness{check="confirmed"}')).toBe(1);
 });
