@@ -400,7 +400,7 @@ describe("sluice agent", () => {
     const { code, out } = await run("agent --help");
     expect(code).toBe(0);
     expect(out.replace(/\s+/g, " ")).toContain(
-      "--healthz-bind-address <ADDRESS:PORT> address of /healthz and /livez; " +
+      "--healthz-bind-address <ADDRESS:PORT> address of /healthz, /livez and /readyz; " +
         '"off" for none (default: 0.0.0.0:10256, env: SLUICE_HEALTHZ_BIND_ADDRESS)',
     );
   });
