@@ -91,7 +91,7 @@ describe("when the backend of a UDP socket goes", () => {
     for (const each of [socket, unconnected]) await each.close();
   });
 
-  it("it is told when the Service is deleted (PF-20)", async () => {
+  it("it is told when the Service is deleted (KP-70, PF-20)", async () => {
     const socket = await connected(vip4);
     await served.remove("web");
     await expect(socket.receive()).rejects.toMatchObject(gone);
@@ -121,7 +121,7 @@ describe("when the backend of a UDP socket goes", () => {
     await socket.close();
   });
 
-  it("no other socket is touched (PF-21)", async () => {
+  it("no other socket is touched (KP-70, PF-21)", async () => {
     const direct = await sockets.connected("udp", one.ip4, 8080);
     const direct6 = await sockets.connected("udp", one.ip6, 8080);
     const unconnected = await sockets.open("udp", 4);

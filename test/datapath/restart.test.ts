@@ -68,7 +68,7 @@ describe("when the agent is killed", () => {
     expect(await socket.receive()).toMatchObject({ backend: text });
   };
 
-  it("new connections are translated, and old ones go on (PF-04)", async () => {
+  it("new connections are translated, and old ones go on (KP-04, PF-04)", async () => {
     const overTcp = await sockets.connected("tcp", vip6, 80);
     const overUdp = await sockets.connected("udp", vip4, 80);
     await overTcp.receive();

@@ -109,7 +109,7 @@ export const kubeProxyRows: readonly Row[] = [
   {
     id: "KP-53",
     what: "sysctls of conntrack, the loopback, IPVS and ARP",
-    moot: "no conntrack, no IPVS and no address bound to a device, so none of these sysctls matters to a translation, and none is touched. The settings are taken and said to be without effect.",
+    moot: "no translation looks at nf_conntrack or IPVS, and no address is bound to a device: no sysctl is set. The timeouts of the settings are those of `flows`; its limits are taken and said to be without effect.",
   },
   {
     id: "KP-54",
