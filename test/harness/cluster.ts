@@ -46,6 +46,7 @@ export class Cluster implements AsyncDisposable {
         { type: "InternalIP", address: node.ip6 },
         { type: "Hostname", address: name },
       ],
+      allocatable: { cpu: "2" },
       conditions: [{ type: "Ready", status: "True" }],
     });
     return node;

@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { affinity } from "./affinity.ts";
+import { dualStack } from "./dual_stack.ts";
 import { endpoints } from "./endpoints.ts";
 import { externalIPOnNoNode } from "./external_ip.ts";
 import { externalTrafficPolicy } from "./external_traffic_policy.ts";
+import { granularChecks } from "./granular_checks.ts";
 import { internalTrafficPolicy } from "./internal_traffic_policy.ts";
 import { leftAlone } from "./left_alone.ts";
 import { loadBalancerAffinity } from "./load_balancer_affinity.ts";
@@ -10,6 +12,7 @@ import { loadBalancerChanges } from "./load_balancer_changes.ts";
 import { loadBalancerIpMode } from "./load_balancer_ip_mode.ts";
 import { loadBalancerLocal } from "./load_balancer_local.ts";
 import { loadBalancerRanges } from "./load_balancer_ranges.ts";
+import { loadBalancerRollout } from "./load_balancer_rollout.ts";
 import { loadBalancerUdp } from "./load_balancer_udp.ts";
 import { nodePorts } from "./node_ports.ts";
 import { ownAddresses } from "./own_address.ts";
@@ -18,6 +21,8 @@ import { rejection } from "./rejection.ts";
 import { Stage } from "./stage.ts";
 import { tcpConntrack } from "./tcp_conntrack.ts";
 import { terminatingEndpoints } from "./terminating_endpoints.ts";
+import { threeZones } from "./three_zones.ts";
+import { topologyHints } from "./topology_hints.ts";
 import { types } from "./types.ts";
 import { udpConntrack } from "./udp_conntrack.ts";
 import { unreadyPods } from "./unready.ts";
@@ -59,4 +64,10 @@ describe("Kubernetes' end-to-end tests of a service proxy", () => {
   loadBalancerLocal(() => stage);
   loadBalancerRanges(() => stage);
   loadBalancerUdp(() => stage);
+  dualStack(() => stage);
+  granularChecks(() => stage);
+  loadBalancerRollout(() => stage);
+  topologyHints(() => stage);
+  // The last: it leaves nodes that have no agent.
+  threeZones(() => stage);
 });
