@@ -191,6 +191,18 @@ describe("an API server that falls silent", () => {
     expect(resources.map((each) => statusOf(each).lists)).toEqual([1, 1, 1, 1, 1]);
   });
 
+  it("is asked for watches ever more rarely while it stays silent (PF-03)", async () => {
+    await open();
+    await freeze();
+    expect(clock.waits).toEqual([250, 250, 250, 250, 250]);
+    for (const [round, wait] of [500, 1000, 2000].entries()) {
+      clock.waits.length = 0;
+      clock.beatAfter(15_000);
+      await until(() => resources.every((each) => watches(each) === round + 3), "new watches");
+      expect(clock.waits).toEqual(Array(5).fill(wait));
+    }
+  });
+
   it("is back with its first answer: what hangs is asked again at once, and nothing is lost (PF-03)", async () => {
     await open();
     await freeze();
