@@ -20,7 +20,7 @@ export default defineConfig({
     projects: [
       project(
         "unit",
-        ["test/{model,compile,reconcile,sources,network,serve,events,cli,rows}/**/*.test.ts"],
+        ["test/{model,compile,reconcile,sources,network,probe,serve,events,cli,rows}/**/*.test.ts"],
         false,
       ),
       project("native", ["native/test/**/*.test.ts"], true),

@@ -12,7 +12,6 @@ import { setNodeFacts } from "./datapath/node_settings.ts";
 import { type Datapath, openDatapath } from "./datapath/open.ts";
 import { StaleSocketHunt } from "./datapath/stale_socket_hunt.ts";
 import { destroyStaleSockets } from "./datapath/stale_sockets.ts";
-import type { AgentEvent } from "./events/event.ts";
 import type { EventRecorder } from "./events/recorder.ts";
 import { eventsOf } from "./events_of.ts";
 import { startFlows } from "./flows.ts";
@@ -24,6 +23,7 @@ import { chooseSnatPorts, readLocalPorts } from "./network/snat_ports.ts";
 import { NodeWatch } from "./node_watch.ts";
 import { observe } from "./observe.ts";
 import { Probe } from "./probe/probe.ts";
+import { ProbeTeller } from "./probe/tell.ts";
 import { defaultLoopSettings, Loop } from "./reconcile/loop.ts";
 import { Reconciler } from "./reconcile/reconciler.ts";
 import { systemScheduler } from "./reconcile/scheduler.ts";
@@ -131,7 +131,9 @@ async function partsOf(
   const events = eventsOf(config, log.child({ part: "events" }));
   const settings = { ...defaultLoopSettings, nodeName: config.nodeName };
   const loop = new Loop(reconciler, systemScheduler, settings);
-  const nodeWatch = new NodeWatch(config, datapath, log.child({ part: "network" }));
+  const nodeWatch = new NodeWatch(config, datapath, log.child({ part: "network" }), (bound) =>
+    loop.setBoundAddresses(bound),
+  );
   const audited = { loop, nodeWatch, datapath, periodSeconds: config.auditPeriod };
   return {
     config,
@@ -163,9 +165,14 @@ function probeOf(
   events: EventRecorder | undefined,
   log: Log,
 ): Promise<Probe> {
-  const record = (event: AgentEvent) => events?.record(event);
-  const isChosen = chosen !== undefined;
-  return Probe.start({ datapath, cgroupPath, isChosen, nodeName, log, record });
+  const teller = new ProbeTeller(nodeName, log, (event) => events?.record(event));
+  return Probe.start({
+    datapath,
+    cgroupPath,
+    isChosen: chosen !== undefined,
+    onVerdict: (verdict) => teller.tell(verdict),
+    onReattached: (programs) => teller.reattached(programs),
+  });
 }
 
 function huntOf({ staleSockets }: Datapath, log: Log): StaleSocketHunt | undefined {

@@ -96,5 +96,5 @@ export const probeEvent = (nodeName: string, reason: string): AgentEvent => ({
   regarding: nodeObject(nodeName),
   reason: "ServiceProbeFailed",
   action: "Probe",
-  note: `connections to Services are not translated: ${reason}. sluice attaches its programs again; see "sluice status" on the node, and who detaches them`,
+  note: `Services are not served as they should be: ${reason}. sluice attaches its programs again; find out who detached them`,
 });

@@ -1,16 +1,17 @@
+/** For what came in time to be read, by a process that was held up past it. */
+const GRACE_MS = 100;
+
 /** A time by which something has to have happened. */
 export class Deadline {
   readonly #passed: Promise<undefined>;
-  readonly #timer: NodeJS.Timeout;
+  #timer: NodeJS.Timeout;
 
-  /**
-   * Timers run before what has come meanwhile is read: where the process was held up, that is read
-   * first all the same.
-   */
   constructor(milliseconds: number) {
     const { promise, resolve } = Promise.withResolvers<undefined>();
     this.#passed = promise;
-    this.#timer = setTimeout(() => setImmediate(resolve, undefined), milliseconds).unref();
+    this.#timer = setTimeout(() => {
+      this.#timer = setTimeout(() => resolve(undefined), GRACE_MS).unref();
+    }, milliseconds).unref();
   }
 
   /** What it resolves with by then; undefined: nothing. */

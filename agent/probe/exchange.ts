@@ -14,6 +14,9 @@ export type Outcome =
   /** The node does not have this family. */
   | { readonly kind: "absent" };
 
+/** The endpoint behind the Service, and what passes by the Service. */
+export type Speaker = Pick<Responder, "place" | "hear" | "forget">;
+
 /** Over the loopback it takes microseconds; what has not come by then does not come. */
 const TIMEOUT_MS = 1_000;
 
@@ -24,7 +27,7 @@ let exchanges = 0;
  * recvmsg(), and by an unconnected one, with sendmsg() and recvmsg() (PF-06).
  */
 export async function exchange(
-  responder: Responder,
+  responder: Speaker,
   timeoutMs: number = TIMEOUT_MS,
 ): Promise<Outcome> {
   const { place } = responder;

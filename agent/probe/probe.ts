@@ -1,8 +1,5 @@
 import type { Datapath } from "../datapath/open.ts";
 import { probePlaces } from "../datapath/probe_service.ts";
-import type { AgentEvent } from "../events/event.ts";
-import { probeEvent } from "../events/trouble.ts";
-import type { Log } from "../log.ts";
 import { isInCgroup } from "./cgroup.ts";
 import { exchange, type Outcome } from "./exchange.ts";
 import { Responder } from "./responder.ts";
@@ -13,10 +10,11 @@ export interface ProbeOptions {
   readonly cgroupPath: string;
   /** Somebody chose that cgroup; otherwise it is the root, and every process is in it. */
   readonly isChosen: boolean;
-  readonly nodeName: string;
-  readonly log: Log;
-  readonly record: (event: AgentEvent) => void;
+  /** Told after each round. */
+  readonly onVerdict: (verdict: Verdict) => void;
+  readonly onReattached: (programs: readonly string[]) => void;
   readonly periodMs?: number;
+  readonly exchange?: (responder: Responder) => Promise<Outcome>;
 }
 
 /** Times are milliseconds since 1970. */
@@ -44,8 +42,6 @@ export class Probe {
   #verdict = noVerdict;
   #since = Date.now();
   #failures = 0;
-  /** What has been told; undefined: nothing is wrong. */
-  #told: string | undefined;
   #timer: NodeJS.Timeout | undefined;
   #working = Promise.resolve();
   #isClosed = false;
@@ -54,7 +50,7 @@ export class Probe {
     this.#options = options;
     this.#responders = responders;
     this.#reattached = new Map(options.datapath.programs().map(({ name }) => [name, 0]));
-    this.#off = this.#whyOff() ?? this.#whyUnserved();
+    this.#off = this.#whyUnserved() ?? this.#whyApart();
   }
 
   /** Its first round is under way then. */
@@ -80,7 +76,7 @@ export class Probe {
   }
 
   #begin(): void {
-    this.#working = this.#round().finally(() => {
+    this.#working = this.#round().then(() => {
       if (this.#isClosed) return;
       const { periodMs = PERIOD_MS } = this.#options;
       this.#timer = setTimeout(() => this.#begin(), periodMs).unref();
@@ -88,66 +84,59 @@ export class Probe {
   }
 
   async #round(): Promise<void> {
-    const seen = await this.#look();
+    const seen = await this.#look().catch(doubtful);
     if (this.#isClosed) return;
     const verdict = verdictOf(seen, this.#verdict);
-    const isMended =
-      verdict.state !== "failed" || seen.detached.length + seen.outcomes.length === 0;
-    const obstacle = isMended ? undefined : this.#mend();
+    const obstacle = isOfCgroup(seen) ? this.#mend() : undefined;
     this.#settle(obstacle === undefined ? verdict : withObstacle(verdict, obstacle));
   }
 
   async #look(): Promise<Sighting> {
-    const { datapath } = this.#options;
+    const { datapath, exchange: speak = exchange } = this.#options;
     const detached = datapath.programs().filter(({ attached }) => !attached);
-    const devices = datapath.devices.detached();
-    if (detached.length > 0 || this.#off !== undefined) {
-      return { off: this.#off, detached, devices, outcomes: [] };
-    }
+    const seen = { detached, devices: datapath.devices.detached(), outcomes: [] };
+    if (detached.length > 0 || this.#off !== undefined) return { ...seen, off: this.#off };
     const outcomes = await Promise.all(
       this.#responders.map(async (responder) => {
-        const outcome = await exchangeTwice(responder);
+        const outcome = await inTwo(() => speak(responder));
         return { family: responder.place.family, outcome };
       }),
     );
-    if (!outcomes.some(({ outcome }) => outcome.kind === "wrong")) {
-      return { detached, devices, outcomes };
-    }
-    this.#off = this.#whyOff();
-    if (this.#off !== undefined) return { off: this.#off, detached, devices, outcomes: [] };
-    return { detached, devices, outcomes };
-  }
-
-  /** Why nothing can be seen from here; undefined: it can. */
-  #whyOff(): string | undefined {
-    const { isChosen, cgroupPath } = this.#options;
-    if (this.#responders.length === 0) return "the node has no loopback address";
-    if (!isChosen || isInCgroup(cgroupPath, process.pid)) return undefined;
-    return `the agent is outside of ${cgroupPath}, so that its own connections are not translated`;
+    if (isOfCgroup({ ...seen, outcomes })) this.#off = this.#whyApart();
+    return this.#off === undefined ? { ...seen, outcomes } : { ...seen, off: this.#off };
   }
 
   #whyUnserved(): string | undefined {
+    if (this.#responders.length === 0) return "the node has no loopback address";
     try {
       this.#serve();
       return undefined;
     } catch (error) {
-      return `the maps have no room for it: ${messageOf(error)}`;
+      return `its Service cannot be written: ${messageOf(error)}`;
     }
+  }
+
+  #whyApart(): string | undefined {
+    const { isChosen, cgroupPath } = this.#options;
+    if (!isChosen || isInCgroup(cgroupPath, process.pid)) return undefined;
+    return `the agent is outside of ${cgroupPath}, so that its own connections are not translated`;
   }
 
   #serve(): void {
     const ports = new Map(this.#responders.map(({ place, port }) => [place.family, port]));
-    const portsOf = { IPv4: ports.get("IPv4") ?? 0, IPv6: ports.get("IPv6") ?? 0 };
-    this.#options.datapath.serveProbe(portsOf);
+    const { datapath } = this.#options;
+    datapath.serveProbe({ IPv4: ports.get("IPv4") ?? 0, IPv6: ports.get("IPv6") ?? 0 });
   }
 
   /** Gives what stands against it. */
   #mend(): string | undefined {
     try {
-      const names = this.#options.datapath.mend();
-      for (const name of names) this.#reattached.set(name, (this.#reattached.get(name) ?? 0) + 1);
-      if (names.length > 0) this.#options.log.info("programs were attached again", { names });
-      this.#serve();
+      const programs = this.#options.datapath.mend();
+      for (const name of programs) {
+        this.#reattached.set(name, (this.#reattached.get(name) ?? 0) + 1);
+      }
+      if (programs.length > 0) this.#options.onReattached(programs);
+      if (this.#off === undefined) this.#serve();
       return undefined;
     } catch (error) {
       return messageOf(error);
@@ -158,32 +147,27 @@ export class Probe {
     if (verdict.state !== this.#verdict.state) this.#since = Date.now();
     if (verdict.state === "failed") this.#failures++;
     this.#verdict = verdict;
-    this.#tell(verdict);
-  }
-
-  /** Each reason once, until it is over. */
-  #tell({ state, reason }: Verdict): void {
-    const { log, record, nodeName } = this.#options;
-    const trouble = state === "failed" || state === "off" ? `${state}: ${reason}` : undefined;
-    if (trouble === this.#told) return;
-    const wasFailed = this.#told?.startsWith("failed") ?? false;
-    this.#told = trouble;
-    if (state === "failed") {
-      log.error(`connections to Services are not translated: ${reason}`);
-      record(probeEvent(nodeName, reason ?? ""));
-      return;
-    }
-    if (wasFailed) log.info("connections to Services are translated again");
-    if (state === "off") log.warn(`the probe is off: ${reason}`);
+    this.#options.onVerdict(verdict);
   }
 }
 
-/** One that the process was too busy for says nothing, and neither does one that somebody cut short. */
-async function exchangeTwice(responder: Responder): Promise<Outcome> {
-  const outcome = await exchange(responder);
+/** One alone says little: the process was busy, or somebody has just changed a program. */
+async function inTwo(speak: () => Promise<Outcome>): Promise<Outcome> {
+  const outcome = await speak();
   const isSettled = outcome.kind === "translated" || outcome.kind === "absent";
-  return isSettled ? outcome : await exchange(responder);
+  return isSettled ? outcome : await speak();
 }
+
+/** Something is wrong that attaching may mend; devices are looked after by themselves. */
+const isOfCgroup = ({ detached, outcomes }: Sighting): boolean =>
+  detached.length > 0 || outcomes.some(({ outcome }) => outcome.kind === "wrong");
+
+const doubtful = (error: unknown): Sighting => ({
+  detached: [],
+  devices: [],
+  outcomes: [],
+  doubt: messageOf(error),
+});
 
 const withObstacle = (verdict: Verdict, obstacle: string): Verdict => ({
   ...verdict,

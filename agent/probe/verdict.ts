@@ -12,6 +12,8 @@ export interface Sighting {
   readonly devices: readonly string[];
   /** Empty where nothing was exchanged. */
   readonly outcomes: readonly FamilyOutcome[];
+  /** Why it saw nothing. */
+  readonly doubt?: string;
 }
 
 export interface FamilyOutcome {
@@ -42,7 +44,7 @@ export function verdictOf(seen: Sighting, before: Verdict): Verdict {
   const families = familiesOf(seen, before);
   if (wrong.length > 0) return { state: "failed", reason: wrong.join("; "), families, unclear: 0 };
   if (seen.off !== undefined) return { state: "off", reason: seen.off, families: [], unclear: 0 };
-  const [doubt] = seen.outcomes.flatMap(doubts);
+  const [doubt] = [seen.doubt ?? [], seen.outcomes.flatMap(doubts)].flat();
   if (doubt === undefined) return { state: "ok", reason: null, families, unclear: 0 };
   const unclear = before.unclear + 1;
   if (unclear < PATIENCE) return { ...before, unclear };

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm, rmdir, unlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fetchDebug } from "../../agent/cli/client.ts";
@@ -177,14 +177,23 @@ export class TestAgent implements AsyncDisposable {
     return body;
   }
 
+  /** With their directory: an agent attaches nothing again where somebody has removed its pins. */
   async #detachAll(): Promise<void> {
     const { BpfLink } = await import("libbpf-ts");
     const links = join(this.pinPath, "links");
-    for (const name of await readdir(links)) {
-      const link = BpfLink.openPinned(join(links, name));
-      link.detach();
-      link.close();
-    }
+    await until(
+      async () => {
+        for (const name of await readdir(links)) {
+          using link = BpfLink.openPinned(join(links, name));
+          link.detach();
+          await unlink(join(links, name));
+        }
+        await rmdir(links);
+        return true;
+      },
+      // The agent may attach one again before the last has gone.
+      { deadlineMs: 10_000, describe: `${links} to go` },
+    );
   }
 }
 
