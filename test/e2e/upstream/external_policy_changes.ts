@@ -7,7 +7,7 @@ import type { Stage } from "./stage.ts";
 import { Subject } from "./subject.ts";
 import type { Zones } from "./zones.ts";
 
-const healthCheckNodePort = 31_204;
+const healthCheckNodePort = 30_074;
 
 /** What the external traffic policy decides, as it changes: test/e2e/network/service.go. */
 export function externalPolicyChanges(stage: () => Stage, zones: () => Zones): void {

@@ -63,10 +63,10 @@ export const loadBalancerChanges: Scenes = (stage) => {
 
   describe("LoadBalancer Services", () => {
     it("[sig-network] LoadBalancers [Feature:LoadBalancer] should be able to change the type and ports of a TCP service [Slow] (KP-14, KP-22, KP-34)", () =>
-      changeTypeAndPorts(stage(), tcp, 31_201));
+      changeTypeAndPorts(stage(), tcp, 30_071));
 
     it("[sig-network] LoadBalancers [Feature:LoadBalancer] should be able to change the type and ports of a UDP service [Slow] (KP-14, KP-22, KP-34)", () =>
-      changeTypeAndPorts(stage(), udp, 31_202));
+      changeTypeAndPorts(stage(), udp, 30_072));
 
     it("[sig-network] LoadBalancers [Feature:LoadBalancer] should handle load balancer cleanup finalizer for service [Slow] (KP-22, KP-34)", async () => {
       const { outside, cluster } = stage();

@@ -9,7 +9,7 @@ import type { Scenes, Stage } from "./stage.ts";
 import { Subject, tcp, udp } from "./subject.ts";
 
 /** Both protocols at one NodePort, since the balancer sends either to it. */
-const nodePort = 31_203;
+const nodePort = 30_073;
 
 /** Rolling updates behind a balancer: test/e2e/network/loadbalancer.go. */
 export const loadBalancerRollout: Scenes = (stage) => {
