@@ -161,8 +161,8 @@ export class Devices {
   #note({ index, name }: NodeDevice, missing: readonly DeviceProgram[]): void {
     if (missing.length === 0) return;
     const problem = this.#served.get(index)?.problem;
-    const trouble = problem === undefined ? "" : `, and cannot be attached again: ${problem}`;
-    this.#detached.set(index, `${missing.join(" and ")} was detached from ${name}${trouble}`);
+    const trouble = problem === undefined ? "" : `, which cannot be attached again: ${problem}`;
+    this.#detached.set(index, `${name} has lost ${missing.join(" and ")}${trouble}`);
     if (problem !== undefined) return;
     for (const program of missing) {
       const key = `${program} ${name}`;

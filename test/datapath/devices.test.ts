@@ -180,6 +180,58 @@ describe("a device", () => {
 describe("a bridge", () => {
   const bridge = (...ports: number[]) => device(9, { path: "neighbour", ports });
 
+  it("whose program somebody has detached shows that until it is seen to stand again (PF-06)", async () => {
+    await devices.apply([external(2), device(3)]);
+    await devices.verify();
+    expect(devices.detached()).toEqual([]);
+    kernel.attached.delete("sluice_from_outside-2");
+    kernel.attached.delete("sluice_to_outside-2");
+    await devices.verify();
+    expect(devices.detached()).toEqual(["d2 has lost sluice_from_outside and sluice_to_outside"]);
+    expect(devices.reattached()).toEqual([
+      { program: "sluice_from_outside", device: "d2", count: 1 },
+      { program: "sluice_to_outside", device: "d2", count: 1 },
+    ]);
+    await devices.verify();
+    expect(devices.detached()).toEqual([]);
+    kernel.attached.delete("sluice_from_outside-2");
+    await devices.verify();
+    expect(devices.reattached()[0]).toEqual({
+      program: "sluice_from_outside",
+      device: "d2",
+      count: 2,
+    });
+  });
+
+  it("shows why its program cannot be attached again, and counts only what was (PF-06)", async () => {
+    await devices.apply([device(3)]);
+    kernel.attached.delete("sluice_from_pod-3");
+    kernel.refused.add("sluice_from_pod-3");
+    await devices.verify();
+    await devices.verify();
+    expect(devices.detached()).toEqual([
+      "d3 has lost sluice_from_pod, which cannot be attached again: sluice_from_pod-3 is refused",
+    ]);
+    expect(devices.reattached()).toEqual([]);
+    kernel.refused.clear();
+    await devices.verify();
+    expect(devices.reattached()).toEqual([{ program: "sluice_from_pod", device: "d3", count: 1 }]);
+    await devices.verify();
+    expect(devices.detached()).toEqual([]);
+  });
+
+  it("shows nothing as detached that could never be served, or has gone (PF-06)", async () => {
+    kernel.refused.add("sluice_from_pod-3");
+    await devices.apply([device(3), device(4)]);
+    await devices.verify();
+    kernel.attached.delete("sluice_from_pod-4");
+    kernel.refused.add("sluice_from_pod-4");
+    await devices.verify();
+    expect(devices.detached()).toHaveLength(1);
+    await devices.apply([device(3)]);
+    expect(devices.detached()).toEqual([]);
+  });
+
   it("is told of after its ports are served, and carries no program", async () => {
     await devices.apply([bridge(10, 11), device(10), device(11)]);
     expect(kernel.noted()).toEqual([

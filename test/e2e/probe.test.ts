@@ -165,7 +165,7 @@ describe("a program that somebody detaches", () => {
       unlinkSync(linkOf(name));
     }
     await turnsFailed(/is not attached: its link is not pinned/);
-    await turnsFailed(/sluice_from_outside was detached from eth0/);
+    await turnsFailed(/eth0 has lost sluice_from_outside/);
     expect(await reattached("sluice_from_outside", "eth0")).toBe(1);
     await turnsHealthy();
     await expectTranslated();

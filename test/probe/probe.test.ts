@@ -143,13 +143,13 @@ describe("a probe", () => {
   });
 
   it("leaves devices to those who look after them (PF-06)", async () => {
-    world.devices = ["sluice_from_outside was detached from eth0"];
+    world.devices = ["eth0 has lost sluice_from_outside"];
     world.mend = () => {
       throw new Error("not its business");
     };
     await start();
     await comesTo("failed");
-    expect(verdicts[0]?.reason).toBe("sluice_from_outside was detached from eth0");
+    expect(verdicts[0]?.reason).toBe("eth0 has lost sluice_from_outside");
     world.devices = [];
     await comesTo("ok");
   });

@@ -62,11 +62,11 @@ describe("a round", () => {
   });
 
   it("fails by a device, whatever connections show, and tells all that is wrong (PF-06)", () => {
-    const devices = ["sluice_from_outside was detached from eth0"];
+    const devices = ["eth0 has lost sluice_from_outside"];
     expect(verdictOf(seen(translated, wrong, { devices }), ok)).toMatchObject({
       state: "failed",
       reason:
-        "sluice_from_outside was detached from eth0; IPv6: sluice_connect6 does not translate: there is no answer",
+        "eth0 has lost sluice_from_outside; IPv6: sluice_connect6 does not translate: there is no answer",
       families: both(true, false),
     });
   });
