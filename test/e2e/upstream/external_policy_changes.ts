@@ -7,6 +7,7 @@ import type { Stage } from "./stage.ts";
 import { Subject } from "./subject.ts";
 import type { Zones } from "./zones.ts";
 
+/** Of those that are given on request alone. */
 const healthCheckNodePort = 30_074;
 
 /** What the external traffic policy decides, as it changes: test/e2e/network/service.go. */

@@ -5,7 +5,10 @@ import { cleanupFinalizer, provision, release } from "./cloud.ts";
 import type { Scenes, Stage } from "./stage.ts";
 import { Subject, tcp, udp } from "./subject.ts";
 
-/** From ClusterIP to LoadBalancer and back, with every port changed in between. */
+/**
+ * From ClusterIP to LoadBalancer and back, with every port changed in between: the NodePort to one
+ * that is given on request alone.
+ */
 async function changeTypeAndPorts(stage: Stage, port: typeof tcp | typeof udp, nodePort: number) {
   const { outside, nodes } = stage;
   const subject = await Subject.forTest(stage, `lb-mutability-${port.name}`, { ports: [port] });

@@ -8,7 +8,7 @@ import { Daemons } from "./daemons.ts";
 import type { Scenes, Stage } from "./stage.ts";
 import { Subject, tcp, udp } from "./subject.ts";
 
-/** Both protocols at one NodePort, since the balancer sends either to it. */
+/** Both protocols at one NodePort, as the balancer sends either; of those given on request alone. */
 const nodePort = 30_073;
 
 /** Rolling updates behind a balancer: test/e2e/network/loadbalancer.go. */
