@@ -28,13 +28,21 @@ export class NodeWatch {
   /** Told of the addresses at which NodePorts answer; none: at every one. */
   #listener: (addresses: readonly string[]) => void = () => {};
   #nodePortAddresses: readonly string[] = [];
+  readonly #onBound: (bound: ReadonlyMap<string, string>) => void;
   #applied = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
   #watchProblem: string | undefined;
   #addressProblem: string | undefined;
   #told = new Set<string>();
 
-  constructor(config: AgentConfig, datapath: Datapath, log: Log) {
+  /** `onBound` is told of the addresses that devices have, whenever the network may be another. */
+  constructor(
+    config: AgentConfig,
+    datapath: Datapath,
+    log: Log,
+    onBound: (bound: ReadonlyMap<string, string>) => void,
+  ) {
+    this.#onBound = onBound;
     this.#config = config;
     this.#datapath = datapath;
     this.#addresses = new NodeAddressTable(datapath.node.addresses);
@@ -105,7 +113,7 @@ export class NodeWatch {
     }
   }
 
-  #apply({ devices, addresses, primary }: NodeNetwork): void {
+  #apply({ devices, addresses, bound, primary }: NodeNetwork): void {
     try {
       this.#addresses.apply(addresses);
       this.#addressProblem = undefined;
@@ -114,6 +122,7 @@ export class NodeWatch {
     }
     this.#datapath.node.settings.keep("the node's own addresses", (it) => setPrimary(it, primary));
     this.#noteNodePorts(addresses);
+    this.#onBound(bound);
     this.#applied = this.#datapath.devices.apply(devices).then(() => this.#tell());
   }
 

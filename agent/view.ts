@@ -86,6 +86,9 @@ function statusOf(parts: Parts): AgentStatus {
     kernelRelease: kernelVersion().release,
     ...facts,
     readiness: readinessOf(facts),
+    leftToNode: [...loop.leftToNode].flatMap(([service, left]) =>
+      left.map((it) => ({ service, ...it })),
+    ),
     foreignProxies: parts.foreignProxies.found,
     events: parts.events?.counts ?? null,
     problems: [

@@ -52,7 +52,13 @@ function overview({ version, node, kernelRelease, uptimeSeconds, ...rest }: Agen
   ]);
 }
 
-function parts({ source, datapath, failures, problems }: AgentStatus): readonly string[] {
+function parts({
+  source,
+  datapath,
+  failures,
+  leftToNode,
+  problems,
+}: AgentStatus): readonly string[] {
   return [
     part(
       ["RESOURCE", "SYNCED", "OBJECTS", "LISTS", "LAST EVENT", "ERROR"],
@@ -97,6 +103,14 @@ function parts({ source, datapath, failures, problems }: AgentStatus): readonly 
     part(
       ["NOT PROGRAMMED", "SINCE", "RETRIES", "REASON"],
       failures.map((it) => [it.service, it.since, `${it.retries}`, it.message]),
+    ),
+    part(
+      ["LEFT TO THE NODE", "SERVICE", "REASON"],
+      leftToNode.map(({ address, service, device }) => [
+        address,
+        service,
+        `device ${device} has it: whoever listens there answers`,
+      ]),
     ),
     part(
       ["LEFT OUT", "REASON"],

@@ -5,6 +5,7 @@ import { clusterIPs, serviceAddresses } from "./address.ts";
 import { frontendsOf } from "./frontend.ts";
 import { healthCheckOf } from "./health_check.ts";
 import { type JoinedEndpoint, joinEndpoints } from "./join.ts";
+import { type LeftToNode, leaveToNode } from "./left_to_node.ts";
 import { type LocalGap, localGaps } from "./local_gap.ts";
 import { endpointPolicy } from "./policy.ts";
 import { usablePorts } from "./port.ts";
@@ -17,6 +18,8 @@ import type { Locality } from "./topology.ts";
 export interface CompileSettings {
   /** The families that this node can serve; others are left out without a word (KP-02). */
   readonly families: ReadonlySet<IpFamily>;
+  /** Addresses that this node has, with the device's name each; none where it is not said. */
+  readonly boundAddresses?: ReadonlyMap<string, string>;
 }
 
 export interface CompileResult {
@@ -26,6 +29,7 @@ export interface CompileResult {
   /** Service ports that a Local policy leaves without an endpoint; one for each policy and family. */
   readonly localGaps: readonly LocalGap[];
   readonly problems: readonly CompileProblem[];
+  readonly leftToNode: readonly LeftToNode[];
 }
 
 const NOTHING: CompileResult = {
@@ -33,11 +37,12 @@ const NOTHING: CompileResult = {
   healthCheck: undefined,
   localGaps: [],
   problems: [],
+  leftToNode: [],
 };
 
 /**
  * What the kernel should hold for one Service, by KP-02, KP-03, KP-10 to KP-13 and KP-20 to KP-25,
- * from all of its EndpointSlices. Depends on nothing else: whatever cannot be programmed is a
+ * less its ClusterIPs that the node itself has (PF-45), from all of its EndpointSlices. Depends on nothing else: whatever cannot be programmed is a
  * problem of the result and never an exception.
  */
 export function compileService(
@@ -52,8 +57,11 @@ export function compileService(
   const services: DesiredService[] = [];
   const endpoints: (readonly JoinedEndpoint[])[] = [];
   const gaps: LocalGap[] = [];
+  const leftToNode: LeftToNode[] = [];
   for (const [family, clusterIP] of clusterIPs(service, settings.families, problems.report)) {
-    const addresses = serviceAddresses(service, family, clusterIP, problems.report);
+    const all = serviceAddresses(service, family, clusterIP, problems.report);
+    const { addresses, left } = leaveToNode(all, settings.boundAddresses);
+    leftToNode.push(...left);
     const ranges = sourceRanges(service, family, problems.report);
     for (const port of ports) {
       const { namespace, name, affinityTimeoutSeconds, algorithm } = service;
@@ -78,5 +86,5 @@ export function compileService(
     }
   }
   const healthCheck = healthCheckOf(service, endpoints, node);
-  return { services, healthCheck, localGaps: gaps, problems: problems.list() };
+  return { services, healthCheck, localGaps: gaps, problems: problems.list(), leftToNode };
 }

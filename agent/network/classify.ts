@@ -1,4 +1,5 @@
 import type { IpFamily } from "../model/address.ts";
+import { boundAddressesOf } from "./bound.ts";
 import { nodeAddressesOf, primaryOf } from "./node_ports.ts";
 import { pathOf, whySkip, whyStack } from "./path.ts";
 import { roleOf } from "./role.ts";
@@ -16,6 +17,7 @@ export function classify(around: Surroundings, settings: NetworkSettings): NodeN
   return {
     devices: [...attached, ...bridges].toSorted((a, b) => a.index - b.index),
     addresses: nodeAddressesOf(around, primary, settings.nodeportAddresses),
+    bound: boundAddressesOf(around),
     primary,
   };
 }

@@ -35,6 +35,8 @@ export interface NodeAddress {
 export interface NodeNetwork {
   readonly devices: readonly NodeDevice[];
   readonly addresses: readonly NodeAddress[];
+  /** See `boundAddressesOf`. */
+  readonly bound: ReadonlyMap<string, string>;
   /** The node's own address of each family (KP-05). */
   readonly primary: Partial<Readonly<Record<IpFamily, string>>>;
 }

@@ -1,10 +1,12 @@
 import { type CompileResult, type CompileSettings, compileService } from "../compile/compile.ts";
 import { portKey } from "../compile/key.ts";
+import type { LeftToNode } from "../compile/left_to_node.ts";
 import type { LocalGap } from "../compile/local_gap.ts";
 import type { CompileProblem } from "../compile/problem.ts";
 import type { DesiredHealthCheck, DesiredService } from "../compile/records.ts";
 import { refusedRanges } from "../compile/service_cidr.ts";
 import type { SourceEvent } from "../model/event.ts";
+import { canonicalAddress } from "../model/ip.ts";
 import { Store } from "../model/store.ts";
 import { Backoff, type BackoffLimits } from "./backoff.ts";
 import { DirtyQueue, type DirtyService } from "./dirty_queue.ts";
@@ -69,13 +71,14 @@ export class Loop {
   readonly store: Store;
   readonly #reconciler: Reconciler;
   readonly #scheduler: Scheduler;
-  readonly #settings: LoopSettings;
+  #settings: LoopSettings;
   readonly #dirty = new DirtyQueue();
   readonly #failures = new FailureLog();
   readonly #backoff: Backoff;
   readonly #problems = new Noted(sameProblems);
   readonly #healthChecks = new Noted(sameCheck);
   readonly #localGaps = new Map<string, readonly LocalGap[]>();
+  readonly #leftToNode = new Map<string, readonly LeftToNode[]>();
   readonly #listeners = new Set<(report: LoopReport) => void>();
   /** Port keys seen in the first sync; undefined: it is over. */
   #wanted: Set<string> | undefined = new Set();
@@ -111,6 +114,22 @@ export class Loop {
     this.#plan();
   }
 
+  /** What `CompileSettings` says of it. The Services whose ClusterIPs came or went follow (PF-45). */
+  setBoundAddresses(bound: ReadonlyMap<string, string>): void {
+    const before = this.#settings.boundAddresses ?? new Map<string, string>();
+    const changed = new Set(
+      [...before.keys(), ...bound.keys()].filter((it) => before.get(it) !== bound.get(it)),
+    );
+    this.#settings = { ...this.#settings, boundAddresses: bound };
+    if (changed.size === 0) return;
+    const now = this.#scheduler.now();
+    for (const [key, { clusterIPs }] of this.store.services()) {
+      if (clusterIPs.some((it) => changed.has(canonicalAddress(it) ?? it)))
+        this.#dirty.add(key, now);
+    }
+    this.#plan();
+  }
+
   /** What was not published yet stays undone; the maps keep what they hold. */
   stop(): void {
     this.#stopped = true;
@@ -126,6 +145,11 @@ export class Loop {
   /** Service ports that a Local policy leaves without an endpoint on this node (KP-14, KP-60). */
   get localGaps(): readonly LocalGap[] {
     return [...this.#localGaps.values()].flat();
+  }
+
+  /** By Service ("namespace/name"), the ClusterIPs that are not served since this node has them. */
+  get leftToNode(): ReadonlyMap<string, readonly LeftToNode[]> {
+    return this.#leftToNode;
   }
 
   status(): LoopStatus {
@@ -269,6 +293,8 @@ export class Loop {
     this.#healthChecks.note(key, compiled?.healthCheck);
     if (compiled?.localGaps.length) this.#localGaps.set(key, compiled.localGaps);
     else this.#localGaps.delete(key);
+    if (compiled?.leftToNode.length) this.#leftToNode.set(key, compiled.leftToNode);
+    else this.#leftToNode.delete(key);
     return compiled?.services ?? [];
   }
 

@@ -32,6 +32,8 @@ export interface AgentStatus {
   readonly readiness: readonly ReadinessCheck[];
   /** Service ports that the kernel does not hold as they should be; retried with backoff. */
   readonly failures: readonly FailureDump[];
+  /** ClusterIPs that are not served here, since a device of this node has them (PF-45). */
+  readonly leftToNode: readonly LeftToNodeDump[];
   /** Other service proxies on the node, or what they have left (PF-41). */
   readonly foreignProxies: readonly ForeignProxyDump[];
   /** Events about what an operator must know, since the start; null: the source takes none. */
@@ -65,6 +67,13 @@ export interface ReadinessCheck {
   readonly healthy: boolean;
   /** Why it is not; null: it is. */
   readonly reason: string | null;
+}
+
+export interface LeftToNodeDump {
+  /** NAMESPACE/NAME */
+  readonly service: string;
+  readonly address: string;
+  readonly device: string;
 }
 
 export interface ForeignProxyDump {

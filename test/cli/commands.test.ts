@@ -245,6 +245,9 @@ describe("sluice status", () => {
     NOT PROGRAMMED           SINCE                      RETRIES   REASON
     shop/web:http/TCP/IPv4   2026-01-02T04:00:00.000Z   7         the map frontends is full; raise --max-frontends
 
+    LEFT TO THE NODE   SERVICE                REASON
+    10.96.0.10         kube-system/kube-dns   device nodelocaldns has it: whoever listens there answers
+
     LEFT OUT   REASON
     shop/old   the Service has no ports; add spec.ports
     b.yaml     is no YAML

@@ -55,6 +55,7 @@ describe("a Service and its slices", () => {
       ],
       healthCheck: undefined,
       localGaps: [],
+      leftToNode: [],
       problems: [],
     });
   });
@@ -75,6 +76,7 @@ describe("what is skipped (KP-02)", () => {
       services: [],
       healthCheck: undefined,
       localGaps: [],
+      leftToNode: [],
       problems: [],
     });
   });

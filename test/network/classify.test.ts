@@ -45,6 +45,7 @@ it("nothing is known of an empty network but its loopback addresses", () => {
       { address: "127.0.0.1", nodePort: false },
       { address: "::1", nodePort: false },
     ],
+    bound: new Map(),
     primary: {},
   });
 });

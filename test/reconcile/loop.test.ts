@@ -321,3 +321,45 @@ describe("the ranges that ClusterIPs come from", () => {
     expect(rig.loop.status().failures).toEqual([]);
   });
 });
+
+describe("a ClusterIP that this node has", () => {
+  const kindAt = ({ twin }: AgentRig, address: string, port = 80) =>
+    twin.lookup(address, port, "TCP", () => 0).kind;
+
+  it("is left alone while it has it, with its other ports, and no other Service is touched (PF-45)", async () => {
+    const rig = await AgentRig.start(new Twin(capacity));
+    rig.handle([...WEB, service("api", "10.96.0.2"), slice("api", ["10.1.0.9"]), ...allSynced]);
+    rig.scheduler.turn();
+    const [all, api] = [dumpMaps(rig.twin), rig.reconciler.writes];
+    expect([kindAt(rig, "10.96.0.1"), kindAt(rig, "10.96.0.1", 81)]).toEqual([
+      "backend",
+      "unserved",
+    ]);
+
+    rig.loop.setBoundAddresses(new Map([["10.96.0.1", "nodelocaldns"]]));
+    expect(rig.scheduler.turn()).toBe(1);
+    expect([kindAt(rig, "10.96.0.1"), kindAt(rig, "10.96.0.1", 81)]).toEqual([
+      "unknown",
+      "unknown",
+    ]);
+    expect(kindAt(rig, "10.96.0.2")).toBe("backend");
+    expect(Object.fromEntries(rig.loop.leftToNode)).toEqual({
+      "default/web": [{ address: "10.96.0.1", device: "nodelocaldns" }],
+    });
+    expect(rig.reconciler.writes).toEqual({ ...api, frontends: api.frontends + 2 });
+
+    rig.loop.setBoundAddresses(new Map([["192.0.2.1", "eth0"]]));
+    rig.scheduler.turn();
+    expect(dumpMaps(rig.twin)).toBe(all);
+    expect(rig.loop.leftToNode.size).toBe(0);
+  });
+
+  it("is not served for a moment by an agent that starts (PF-45)", async () => {
+    const rig = await AgentRig.start(new Twin(capacity));
+    rig.loop.setBoundAddresses(new Map([["10.96.0.1", "nodelocaldns"]]));
+    rig.handle([...WEB, ...allSynced]);
+    rig.scheduler.turn();
+    expect(kindAt(rig, "10.96.0.1")).toBe("unknown");
+    expect(rig.reconciler.frontends).toBe(0);
+  });
+});
