@@ -152,7 +152,12 @@ describe("what is held is confirmed", () => {
     source.start(seen.sink);
     await until(() => statusOf("servicecidrs").withheld === true, "ServiceCIDRs to be withheld");
     expect(confirmedAt("servicecidrs")).toBe(0);
+    await server.close();
+    const error = () => statusOf("servicecidrs").error ?? "";
+    await until(() => error().includes("ECONNREFUSED"), "the API server to be away");
+    expect(statusOf("servicecidrs").withheld).toBe(true);
     isThere = true;
+    await server.listen();
     await until(() => confirmedAt("servicecidrs") > 0, "them to be listed");
     expect(resources.map((each) => statusOf(each).withheld)).toEqual(Array(5).fill(false));
   });

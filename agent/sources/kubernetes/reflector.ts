@@ -8,12 +8,11 @@ import type { ResourceStatus } from "../source.ts";
 import { Backoff } from "./backoff.ts";
 import type { ApiClient } from "./client.ts";
 import { failureOf, isGone, isVersionDoubtful, isWithheld, RequestFailure } from "./failure.ts";
+import { Freshness } from "./freshness.ts";
 import type { WatchedResource } from "./resource.ts";
 
 /** So many watches in a row from one version that said nothing: the version itself is in doubt. */
 const fruitlessAtMost = 3;
-/** In milliseconds; a watch whose bookmark of each minute is overdue is vouched for by nobody else. */
-const bookmarkPatience = 90_000;
 /** A watch that ends sooner, and said nothing, has failed. */
 const shortestWatchMilliseconds = 1000;
 
@@ -40,6 +39,7 @@ export interface ReflectorOptions {
 export class Reflector {
   readonly #options: ReflectorOptions;
   readonly #backoff: Backoff;
+  readonly #freshness = new Freshness();
   /** Resource version by key, of every object that was said to exist. */
   readonly #held = new Map<string, string>();
   /** Keys of objects with something wrong, held or not. */
@@ -50,10 +50,7 @@ export class Reflector {
   #lists = 0;
   #fruitless = 0;
   #lastEventAt: Date | undefined;
-  /** When its own list or watch last said something; in milliseconds since 1970, as the next. */
-  #heardAt = 0;
-  #confirmedAt: number | undefined;
-  #isWatching = false;
+  /** Until it is given: that the API server is away says nothing else of it. */
   #isWithheld = false;
   /** Ends the wait after a failure, unless it was the API server that asked for it. */
   #pause: AbortController | undefined;
@@ -71,18 +68,15 @@ export class Reflector {
       objects: this.#held.size,
       lists: this.#lists,
       lastEventAt: this.#lastEventAt,
-      confirmedAt: this.#confirmedAt === undefined ? undefined : new Date(this.#confirmedAt),
+      confirmedAt: this.#freshness.confirmedAt,
       withheld: this.#isWithheld,
       error: this.#error,
     };
   }
 
-  /**
-   * The API server lives, as something that it said to anybody shows: while the watch is open, what is
-   * held is current. Not for longer than bookmarks may be late, since another server may have spoken.
-   */
-  confirm(now: number): void {
-    if (this.#isWatching && now - this.#heardAt < bookmarkPatience) this.#confirmedAt = now;
+  /** Something came from the API server, for whomever. */
+  vouch(now: number): void {
+    this.#freshness.vouch(now);
   }
 
   /** The API server is there again: what waits after a failure tries at once. */
@@ -113,7 +107,7 @@ export class Reflector {
     const message = isExpected ? `${failure.message}; ${without}` : failure.message;
     if (!isExpected || this.#error !== message) this.#options.failed(failure, message);
     this.#error = message;
-    this.#isWithheld = isExpected;
+    this.#isWithheld ||= isExpected;
     await this.#wait(failure.retryAfterMilliseconds, signal);
   }
 
@@ -166,11 +160,11 @@ export class Reflector {
     const operation = `watch ${watched.resource}`;
     try {
       for await (const events of client.watch(operation, watched.path, from, timeoutSeconds)) {
-        if (!this.#isWatching) this.#agreed();
+        if (!this.#freshness.isWatching) this.#opened();
         this.#take(operation, events);
       }
     } finally {
-      this.#isWatching = false;
+      this.#freshness.closed();
     }
     const isShort = clock.now() - startedAt < shortestWatchMilliseconds;
     if (isShort && this.#version === from) {
@@ -178,13 +172,10 @@ export class Reflector {
     }
   }
 
-  /** What was missed since the last version comes at once. */
-  #agreed(): void {
-    this.#isWatching = true;
+  #opened(): void {
+    this.#freshness.opened(this.#options.clock.now());
     this.#error = undefined;
     this.#isWithheld = false;
-    this.#heardAt = this.#options.clock.now();
-    this.confirm(this.#heardAt);
   }
 
   /** What came before an error is delivered before it counts. */
@@ -218,8 +209,7 @@ export class Reflector {
   }
 
   #progress(): void {
-    this.#heardAt = this.#options.clock.now();
-    this.#confirmedAt = this.#heardAt;
+    this.#freshness.heard(this.#options.clock.now());
     this.#backoff.reset();
     this.#fruitless = 0;
     this.#error = undefined;

@@ -76,7 +76,7 @@ export class KubernetesSource implements Source {
       random,
       ask: (signal) => client.askForLife(signal),
       heard: (now) => {
-        for (const reflector of this.#reflectors) reflector.confirm(now);
+        for (const reflector of this.#reflectors) reflector.vouch(now);
       },
       lost: () =>
         this.#report({
