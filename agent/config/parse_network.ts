@@ -25,7 +25,7 @@ export function parsePodDevices(text: string): DeviceChoice {
 const isDevicePattern = (text: string): boolean =>
   /^[^\s/:,]{1,15}$/.test(text) && text !== "." && text !== "..";
 
-const nodePortWords = ["primary", "all", "localhost"] as const;
+const nodePortWords = ["primary", "all", "localhost", "no-localhost"] as const;
 
 export function parseNodePortAddresses(text: string): NodePortAddresses {
   const parts = text.split(",").map((part) => part.trim());
@@ -35,6 +35,7 @@ export function parseNodePortAddresses(text: string): NodePortAddresses {
     primary: has("primary"),
     all: has("all"),
     localhost: has("localhost"),
+    ...(has("no-localhost") && { noLocalhost: true }),
     prefixes: cidrs.map((cidr) => prefixOf(cidr)),
   };
 }

@@ -154,7 +154,7 @@ export const settings = {
   }),
   nodeportAddresses: setting({
     placeholder: "LIST",
-    help: "addresses at which NodePorts answer: primary, all, localhost or CIDRs, separated by commas",
+    help: "addresses at which NodePorts answer: primary, all, localhost, no-localhost or CIDRs, separated by commas",
     parse: parseNodePortAddresses,
     fallback: () => "primary",
   }),

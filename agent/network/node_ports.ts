@@ -1,5 +1,6 @@
 import type { IpFamily } from "../model/address.ts";
 import { familyOf } from "../model/ip.ts";
+import { ipvsDevice } from "./bound.ts";
 import type { InterfaceAddress } from "./interface_address.ts";
 import { contains } from "./prefix.ts";
 import type { NodePortAddresses } from "./settings.ts";
@@ -8,8 +9,6 @@ import type { Surroundings } from "./surroundings.ts";
 
 const families = ["IPv4", "IPv6"] as const;
 const loopbacks = ["127.0.0.1", "::1"] as const;
-/** The addresses on it are the Services' of a kube-proxy in IPVS mode. */
-const ipvsDevice = "kube-ipvs0";
 
 /**
  * The node's own address of each family: what the Node object says, or the first address of the
@@ -33,14 +32,20 @@ function uplinkAddress({ routes, addresses }: Surroundings, family: IpFamily): s
   return mine.find(({ device }) => device === uplink?.device)?.address;
 }
 
-/** Every address of the node, and which of them NodePorts answer at (KP-26, KP-27). */
+/**
+ * Every address of the node, and which of them NodePorts answer at (KP-26). At the loopback they do
+ * by the word, or by a prefix that holds it, as in kube-proxy's mode iptables (KP-27).
+ */
 export function nodeAddressesOf(
   around: Surroundings,
   primary: NodeNetwork["primary"],
   wanted: NodePortAddresses,
 ): NodeAddress[] {
   const names = new Map(around.links.map(({ index, name }) => [index, name]));
-  const nodePort = new Map<string, boolean>(loopbacks.map((it) => [it, wanted.localhost]));
+  const atLoopback = (address: string) =>
+    wanted.localhost ||
+    (!wanted.noLocalhost && wanted.prefixes.some((prefix) => contains(prefix, address)));
+  const nodePort = new Map<string, boolean>(loopbacks.map((it) => [it, atLoopback(it)]));
   for (const address of around.addresses) {
     if (address.scope !== "global") continue;
     const isChosen = names.get(address.device) !== ipvsDevice && isWanted(address, wanted);

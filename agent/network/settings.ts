@@ -12,6 +12,8 @@ export interface NodePortAddresses {
   readonly primary: boolean;
   readonly all: boolean;
   readonly localhost: boolean;
+  /** Nor does a prefix that holds the loopback's address mean it. */
+  readonly noLocalhost?: true;
   /** A family that has none of them has all addresses, unless a word above speaks for it. */
   readonly prefixes: readonly Prefix[];
 }

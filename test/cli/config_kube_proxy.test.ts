@@ -110,7 +110,12 @@ describe("a KubeProxyConfiguration", () => {
     ["nodePortAddresses: [primary]", { primary: true, all: false, localhost: false }],
     ["nodePortAddresses: [10.0.0.0/8]", { primary: false, all: false, localhost: false }],
     ["nodePortAddresses: [127.0.0.0/8]", { primary: false, all: false, localhost: true }],
-    ["nodePortAddresses: [0.0.0.0/0]\nmode: nftables", { localhost: false }],
+    ["nodePortAddresses: [0.0.0.0/0]\nmode: nftables", { localhost: false, noLocalhost: true }],
+    [
+      "nodePortAddresses: [127.0.0.0/8]\niptables: {localhostNodePorts: false}",
+      { localhost: false, noLocalhost: true },
+    ],
+    ["nodePortAddresses: [10.0.0.0/8, '::/0']", { localhost: false, noLocalhost: true }],
   ])("has NodePorts answer where kube-proxy does: %j (KP-26, KP-27)", async (line, expected) => {
     const { config } = await start("--config=/c.conf", kubeProxyFile(line));
     expect(config?.nodeportAddresses).toMatchObject(expected);

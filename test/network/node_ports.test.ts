@@ -60,11 +60,20 @@ describe("NodePorts answer (KP-26, KP-27)", () => {
     ]);
   });
 
+  it("at the loopback's of a family with a CIDR that holds it, as kube-proxy has it spelt", () => {
+    expect(answering("127.0.0.0/8")).toEqual(["127.0.0.1", "fd00:1::5", "fd00:7::5"]);
+    expect(answering("127.0.0.1/32,::1/128")).toEqual(["127.0.0.1", "::1"]);
+    expect(answering("127.0.0.0/8,10.0.0.0/8,fd00:9::/32")).toEqual(["127.0.0.1", "10.7.0.5"]);
+    expect(answering("127.1.0.0/16,fd00:9::/32")).toEqual([]);
+    expect(answering("primary,127.0.0.0/8")).toEqual(["127.0.0.1", "192.168.1.5", "fd00:1::5"]);
+    expect(answering("0.0.0.0/0,::/0,no-localhost")).toEqual(answering("all"));
+  });
+
   it("at those in the CIDRs of a family, and at all of a family without any", () => {
     expect(answering("10.0.0.0/8,fd00:1::/32")).toEqual(["fd00:1::5", "10.7.0.5"]);
     expect(answering("10.0.0.0/8")).toEqual(["fd00:1::5", "10.7.0.5", "fd00:7::5"]);
     expect(answering("172.16.0.0/12,fd00:9::/32")).toEqual([]);
-    expect(answering("0.0.0.0/0,::/0")).toEqual(answering("all"));
+    expect(answering("0.0.0.0/0,::/0")).toEqual(answering("all,localhost"));
   });
 
   it("beside CIDRs, at what the words name", () => {
@@ -82,6 +91,24 @@ it("every address of the node is known as its own, so that nothing to it is drop
     "10.7.0.5",
     "fd00:7::5",
     "10.96.0.1",
+  ]);
+});
+
+it("what devices of the node have is bound, but for the Services' addresses of IPVS (PF-45)", () => {
+  const more = {
+    links: [...(parts.links ?? []), link(5, "nodelocaldns", { kind: "dummy" })],
+    addresses: [
+      ...(parts.addresses ?? []),
+      ...[address(5, "10.96.0.10/32"), address(5, "fd00:96::a/128")],
+    ],
+  };
+  expect([...classify(around({ ...parts, ...more }), settings()).bound]).toEqual([
+    ["192.168.1.5", "eth0"],
+    ["fd00:1::5", "eth0"],
+    ["10.7.0.5", "eth1"],
+    ["fd00:7::5", "eth1"],
+    ["10.96.0.10", "nodelocaldns"],
+    ["fd00:96::a", "nodelocaldns"],
   ]);
 });
 

@@ -22,12 +22,16 @@ function unlisted(isNftables: boolean, atLocalhost: boolean): string {
 function listed(items: readonly string[], atLocalhost: boolean): string {
   if (items[0] === "primary") return "primary";
   const networks = items.flatMap((item) => networkOf(item) ?? []);
-  const hasLoopback = networks.some(({ cidr }) => {
-    const prefix = parsePrefix(cidr);
-    return prefix !== undefined && contains(prefix, "127.0.0.1");
-  });
+  const holds = (address: string) =>
+    networks.some(({ cidr }) => {
+      const prefix = parsePrefix(cidr);
+      return prefix !== undefined && contains(prefix, address);
+    });
   const texts = networks.map(({ cidr }) => cidr);
-  if (!atLocalhost || !hasLoopback) return texts.join(",");
+  if (!atLocalhost || !holds("127.0.0.1")) {
+    const isHeld = holds("127.0.0.1") || holds("::1");
+    return [...texts, ...(isHeld ? ["no-localhost"] : [])].join(",");
+  }
   // The word speaks for the other family, which had all of its addresses without it.
   const others = networks.some(({ family }) => family === "IPv6") ? [] : ["::/0"];
   return [...texts, ...others, "localhost"].join(",");
