@@ -1,5 +1,4 @@
 import { readFileSync } from "node:fs";
-import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { BpfLink } from "libbpf-ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -31,6 +30,7 @@ beforeAll(async () => {
     "--max-flows=8192",
     "--udp-timeout=1s",
     "--udp-stream-timeout=1s",
+    "--audit-period=1s",
   ];
   gated = await prepareGatedAgent(cluster, node, flags);
   await gated.gate.shut();
@@ -199,6 +199,7 @@ describe("the metrics of a running agent move (PF-11)", () => {
         'sluice_packet_bytes_total{reason="new_flow"}': "up",
         sluice_flows: "up",
         sluice_flow_sweep_seconds: "either way",
+        sluice_audits_total: "up",
         sluice_flows_expired_total: "up",
         'sluice_foreign_proxy{evidence="nftables"}': 1,
         'sluice_events_total{outcome="sent"}': "up",
@@ -273,13 +274,23 @@ describe("the metrics of a running agent move (PF-11)", () => {
     expect(added).toHaveLength(60);
   });
 
-  it("when a program is detached (PF-06)", async () => {
-    const links = join(gated.agent.pinPath, "links");
-    const [first = ""] = await readdir(links);
-    await moves({ sluice_program_attached: -1 }, async () => {
-      using link = BpfLink.openPinned(join(links, first));
+  it("when a program is detached, and is attached again (PF-06)", async () => {
+    const attached = async () => (await Scrape.of(node)).sum("sluice_program_attached");
+    const before = await attached();
+    const pin = join(gated.agent.pinPath, "links", "sluice_connect4");
+    // The agent may have it back before anybody looks.
+    const isSeen = async () => {
+      using link = BpfLink.openPinned(pin);
       link.detach();
-    });
+      return (await attached()) < before;
+    };
+    await moves(
+      { sluice_programs_reattached_total: "up", sluice_probe_failures_total: "up" },
+      async () => {
+        await until(isSeen, { deadlineMs: 20_000, describe: "it to be seen" });
+        moved.add("sluice_program_attached");
+      },
+    );
   });
 });
 
@@ -296,6 +307,11 @@ const elsewhere: Readonly<Record<string, readonly [file: string, test: string]>>
     "e2e/observed.test.ts",
     "counts Services that a Local policy leaves without an endpoint here",
   ],
+  sluice_audit_repairs_total: [
+    "datapath/audit.test.ts",
+    "serves a Service again whose slice was cleared",
+  ],
+  sluice_probe_success: ["e2e/probe.test.ts", "is seen by connections of IPv%i at %s, and put out"],
   sluice_source_reconnects_total: [serving, 'sluice_source_reconnects_total{resource="services"}'],
   sluice_service_unremembered_total: [
     "datapath/unremembered.test.ts",
