@@ -142,6 +142,21 @@ describe("a NodePort that is asked for on the node itself", () => {
     }
   });
 
+  it("answers at the loopback of a family that a CIDR of it holds, as kube-proxy has it spelt (KP-27)", async () => {
+    const flags = ["--nodeport-addresses=127.0.0.0/8,fd00::/8"];
+    await using plain = await ServedNode.start({ network: served.network, flags });
+    const { node } = plain;
+    const pod = await plain.backend("plain", { tcp: [8080] });
+    const ports = [{ ...tcp(80, 8080), nodePort }];
+    await plain.publish({ name: "web", ...vip, ports, endpoints: [{ pod }] });
+    for (const address of ["127.0.0.1", "127.10.20.30", node.ip6]) {
+      expect(await ask(node, "tcp", address, nodePort)).toMatchObject({ backend: "plain" });
+    }
+    for (const address of [node.ip4, "::1"]) {
+      expect(await ask(node, "tcp", address, nodePort)).toBe("ECONNREFUSED");
+    }
+  });
+
   it("counts as a connection of its Service (PF-48)", async () => {
     const connections = async () =>
       (await served.servicePort("web", "tcp-80", "IPv6")).stats.connections;
