@@ -1,5 +1,6 @@
 import type { IpFamily } from "../model/address.ts";
 import { canonicalAddress } from "../model/ip.ts";
+import { probeAddresses } from "../model/probe.ts";
 import type { Service } from "../model/service.ts";
 import type { Report } from "./problem.ts";
 import type { FrontendKind } from "./records.ts";
@@ -64,9 +65,13 @@ export function isUnspecified(canonical: string): boolean {
   return canonical === "0.0.0.0" || canonical === "::";
 }
 
-/** What the API server refuses as an external address: it means another host on every node. */
+/**
+ * What the API server refuses as an external address, since it means another host on every node; and
+ * the agent's own, with which whoever may make Services could have every node seem broken.
+ */
 function isSpecial(canonical: string): boolean {
-  return isUnspecified(canonical) || special.test(canonical);
+  const isOwn = Object.values(probeAddresses).includes(canonical);
+  return isOwn || isUnspecified(canonical) || special.test(canonical);
 }
 
 /** Loopback, link-local and multicast, in canonical text. */
@@ -77,6 +82,7 @@ function reportExternal(service: Service, text: string, report: Report): void {
     "invalid-external-ip",
     `Service ${service.namespace}/${service.name}`,
     `address "${text}" of spec.externalIPs or status.loadBalancer is not programmed; use one that ` +
-      "is not loopback, link-local, multicast or unspecified",
+      "is not loopback, link-local, multicast or unspecified, nor the agent's own " +
+      `(${Object.values(probeAddresses).join(", ")})`,
   );
 }

@@ -12,6 +12,7 @@ import {
   sourceRangeKeyCodec,
 } from "../../bpf/build/layout.ts";
 import type { IpFamily } from "../model/address.ts";
+import { probeAddresses } from "../model/probe.ts";
 import { addressOrZero } from "./address_bytes.ts";
 import { protocolNumber } from "./protocol.ts";
 import { withoutReserve } from "./reserve.ts";
@@ -28,13 +29,12 @@ export interface ProbePlace {
   readonly loopback: string;
 }
 
-/**
- * Addresses that nobody can have: the IPv4 dummy address, which is never a destination (RFC 7600),
- * and one to discard (RFC 6666). The port is echo's (RFC 862).
- */
+/** Echo (RFC 862). */
+const PORT = 7;
+
 export const probePlaces: readonly ProbePlace[] = [
-  { family: "IPv4", address: "192.0.0.8", port: 7, loopback: "127.0.0.1" },
-  { family: "IPv6", address: "100::8", port: 7, loopback: "::1" },
+  { family: "IPv4", address: probeAddresses.IPv4, port: PORT, loopback: "127.0.0.1" },
+  { family: "IPv6", address: probeAddresses.IPv6, port: PORT, loopback: "::1" },
 ];
 
 const SLOTS_PER_LINE = 16;

@@ -118,7 +118,10 @@ describe("what cannot be a frontend is said, and the rest is programmed", () => 
     "224.0.0.1",
     "239.1.2.3",
     "ff02::1",
-  ])("the external address %s (KP-23)", (address) => {
+    "192.0.0.8",
+    "100::8",
+    "0100:0::0008",
+  ])("the external address %s (KP-23, PF-06)", (address) => {
     const { services, problems } = compile({
       ...balancer,
       externalIPs: [address],
@@ -134,7 +137,8 @@ describe("what cannot be a frontend is said, and the rest is programmed", () => 
         target: "Service default/web",
         message:
           `address "${address}" of spec.externalIPs or status.loadBalancer is not programmed; ` +
-          "use one that is not loopback, link-local, multicast or unspecified",
+          "use one that is not loopback, link-local, multicast or unspecified, nor the agent's own " +
+          "(192.0.0.8, 100::8)",
       },
     ]);
   });
