@@ -124,6 +124,13 @@ export class FakeApiServer {
       if (watched === resource) response.write(bytes);
   }
 
+  /** Says nothing any more to the watches of a resource that there are, and leaves them open. */
+  hang(resource: Resource): void {
+    for (const [response, watched] of this.#watches) {
+      if (watched === resource) this.#watches.delete(response);
+    }
+  }
+
   /** Ends the watches as their time limit would. */
   endWatches(): void {
     for (const [response] of this.#watches) response.end();

@@ -108,7 +108,21 @@ it("knows of the silence within 8 s, gives up connections after 15 s, and says w
   await pass(2);
   expect(said.filter((line) => !/asked|unanswered/.test(line))).toEqual([
     "1044 heard",
-    "1044 back",
+    "1044.25 back",
+  ]);
+});
+
+it("does both later by chance, so that nodes neither leave nor return as one (PF-03)", async () => {
+  await pass(3);
+  chance = 1;
+  await pass(18);
+  heartbeat.heard();
+  await pass(3);
+  expect(said.filter((line) => !/asked|unanswered/.test(line))).toEqual([
+    "1007 lost",
+    "1020 silent for 20",
+    "1021 heard",
+    "1023 back",
   ]);
 });
 

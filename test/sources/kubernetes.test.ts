@@ -442,13 +442,25 @@ describe("a broken watch", () => {
 
   it("is noticed when it falls silent, and made anew (PF-03)", async () => {
     await open();
+    clock.skip(150_000);
     clock.endSilences();
-    await reported("cannot watch services: nothing came for 150 s");
     await until(() => server.requestsOf("services", "watch").length === 2, "a second watch");
     await watching();
+    expect({ reports, waits: clock.waits }).toEqual({ reports: [], waits: [] });
     server.put("services", service("web", "10.96.0.10"));
     await saw("+ service web 10.96.0.10");
     expect(statusOf("services")).toMatchObject({ lists: 1, error: undefined });
+  });
+
+  it("is noticed when it is not even agreed to, and asked for anew (PF-03)", async () => {
+    next("services", "watch", () => true);
+    start();
+    await until(() => server.requestsOf("services", "watch").length === 1, "a watch");
+    await until(() => seen.count("synced") === 5, "five lists");
+    clock.endSilences();
+    await reported("cannot watch services: nothing came for 150 s");
+    await watching();
+    expect(statusOf("services")?.lists).toBe(1);
   });
 
   it("is given up for a new list when its version brings nothing three times over (PF-03)", async () => {

@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 import { fieldsOf, textOf } from "../parse/fields.ts";
-import { failureOf, RequestFailure } from "./failure.ts";
+import { failureOf, isStalled, RequestFailure } from "./failure.ts";
 import { LineSplitter } from "./lines.ts";
 import { ListSplitter } from "./listsplitter.ts";
 import type { Answer, Transport } from "./transport.ts";
@@ -9,7 +9,7 @@ import type { Answer, Transport } from "./transport.ts";
 const pageLimit = 500;
 /** In milliseconds; the API server gives a list up after 60 s. */
 const listSilence = 75_000;
-/** In milliseconds; a bookmark comes about every minute, so two in a row were missed. */
+/** In milliseconds; where anything changes a bookmark comes each minute, so two were missed. */
 const watchSilence = 150_000;
 
 /** Some objects of a list, or the version of the whole of it after the last of a page. */
@@ -93,7 +93,7 @@ export class ApiClient {
 
   /**
    * What happened after a version, as much as arrived together at a time; first of all nothing, when
-   * the server has agreed to the watch.
+   * the server has agreed to the watch. Ends when the server ends it, or says nothing for long.
    */
   async *watch(
     operation: string,
@@ -108,8 +108,15 @@ export class ApiClient {
       timeoutSeconds: String(timeoutSeconds),
     });
     const lines = new LineSplitter();
-    for await (const chunk of this.#stream(operation, `${path}&${query}`, watchSilence)) {
-      yield lines.push(chunk).map((line) => this.#parse(operation, line));
+    let isAgreed = false;
+    try {
+      for await (const chunk of this.#stream(operation, `${path}&${query}`, watchSilence)) {
+        isAgreed = true;
+        yield lines.push(chunk).map((line) => this.#parse(operation, line));
+      }
+    } catch (cause) {
+      // It hangs, or there is nothing to be said, for not even a bookmark comes without any change.
+      if (!isAgreed || !isStalled(cause)) throw cause;
     }
   }
 

@@ -43,6 +43,9 @@ export class RequestFailure extends Error {
   }
 }
 
+export const isStalled = (cause: unknown): boolean =>
+  cause instanceof RequestFailure && cause.code === "stalled";
+
 export const isGone = (failure: RequestFailure): boolean => failure.code === "gone";
 
 /** The server was there, but had no use for the question: perhaps the version asked for is wrong. */

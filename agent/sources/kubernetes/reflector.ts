@@ -8,7 +8,6 @@ import type { ResourceStatus } from "../source.ts";
 import { Backoff } from "./backoff.ts";
 import type { ApiClient } from "./client.ts";
 import { failureOf, isGone, isVersionDoubtful, isWithheld, RequestFailure } from "./failure.ts";
-import { Freshness } from "./freshness.ts";
 import type { WatchedResource } from "./resource.ts";
 
 /** So many watches in a row from one version that said nothing: the version itself is in doubt. */
@@ -39,7 +38,6 @@ export interface ReflectorOptions {
 export class Reflector {
   readonly #options: ReflectorOptions;
   readonly #backoff: Backoff;
-  readonly #freshness = new Freshness();
   /** Resource version by key, of every object that was said to exist. */
   readonly #held = new Map<string, string>();
   /** Keys of objects with something wrong, held or not. */
@@ -50,6 +48,9 @@ export class Reflector {
   #lists = 0;
   #fruitless = 0;
   #lastEventAt: Date | undefined;
+  /** The server has agreed to a watch, which has not ended. */
+  #isWatching = false;
+  #confirmedAt: number | undefined;
   /** Until it is given: that the API server is away says nothing else of it. */
   #isWithheld = false;
   /** Ends the wait after a failure, unless it was the API server that asked for it. */
@@ -68,15 +69,18 @@ export class Reflector {
       objects: this.#held.size,
       lists: this.#lists,
       lastEventAt: this.#lastEventAt,
-      confirmedAt: this.#freshness.confirmedAt,
+      confirmedAt: this.#confirmedAt === undefined ? undefined : new Date(this.#confirmedAt),
       withheld: this.#isWithheld,
       error: this.#error,
     };
   }
 
-  /** Something came from the API server, for whomever. */
+  /**
+   * The API server lives, as something that it said to anybody shows: while the watch is open, what is
+   * held is current. In milliseconds since 1970.
+   */
   vouch(now: number): void {
-    this.#freshness.vouch(now);
+    if (this.#isWatching) this.#confirmedAt = now;
   }
 
   /** The API server is there again: what waits after a failure tries at once. */
@@ -160,11 +164,11 @@ export class Reflector {
     const operation = `watch ${watched.resource}`;
     try {
       for await (const events of client.watch(operation, watched.path, from, timeoutSeconds)) {
-        if (!this.#freshness.isWatching) this.#opened();
+        if (!this.#isWatching) this.#opened();
         this.#take(operation, events);
       }
     } finally {
-      this.#freshness.closed();
+      this.#isWatching = false;
     }
     const isShort = clock.now() - startedAt < shortestWatchMilliseconds;
     if (isShort && this.#version === from) {
@@ -172,8 +176,10 @@ export class Reflector {
     }
   }
 
+  /** What was missed since the last version comes at once. */
   #opened(): void {
-    this.#freshness.opened(this.#options.clock.now());
+    this.#isWatching = true;
+    this.vouch(this.#options.clock.now());
     this.#error = undefined;
     this.#isWithheld = false;
   }
@@ -209,7 +215,7 @@ export class Reflector {
   }
 
   #progress(): void {
-    this.#freshness.heard(this.#options.clock.now());
+    this.#confirmedAt = this.#options.clock.now();
     this.#backoff.reset();
     this.#fruitless = 0;
     this.#error = undefined;
