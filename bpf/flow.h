@@ -48,6 +48,17 @@ static __always_inline void key_of_other(__u8 protocol, const struct flow *flow,
 	__builtin_memset(other->pad, 0, sizeof(other->pad));
 }
 
+/* The key of what answers a packet that nothing translates. */
+static __always_inline void turn_key(const struct flow_key *key, struct flow_key *turned)
+{
+	turned->source = key->destination;
+	turned->destination = key->source;
+	turned->source_port = key->destination_port;
+	turned->destination_port = key->source_port;
+	turned->protocol = key->protocol;
+	__builtin_memset(turned->pad, 0, sizeof(turned->pad));
+}
+
 /* Whether an entry is the other direction of the one that stands at `key`. */
 static __always_inline bool is_other_of(const struct flow *other, const struct flow_key *key)
 {

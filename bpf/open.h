@@ -265,6 +265,37 @@ static __always_inline void forget_replies(struct scratch *opening)
 		bpf_map_delete_elem(&flows, &opening->ended_key);
 }
 
+static __always_inline bool has_closed(const struct flow *flow)
+{
+	return flow->tcp & (FLOW_TCP_FIN | FLOW_TCP_RST);
+}
+
+/*
+ * What nothing translates comes from a port that its client has used for a flow of ours, to the same
+ * backend: the answers will be for what came last. The entries of the flow go. Not those of a
+ * connection that neither end has closed: the backend resets it by itself (RFC 9293, 3.5.1).
+ */
+static __always_inline void give_way(struct scratch *opening)
+{
+	const struct flow_key *key = &opening->packet.key;
+	struct flow_key *replies = &opening->reply_key, *requests = &opening->ended_key;
+	struct flow *reply, *request;
+
+	turn_key(key, replies);
+	reply = bpf_map_lookup_elem(&flows, replies);
+	if (!reply || !(reply->flags & FLOW_REPLY))
+		return;
+	key_of_other(key->protocol, reply, requests);
+	request = bpf_map_lookup_elem(&flows, requests);
+	if (request && !is_other_of(request, replies))
+		request = NULL;
+	if (key->protocol == IPPROTO_TCP && !has_closed(reply) && !(request && has_closed(request)))
+		return;
+	if (request)
+		bpf_map_delete_elem(&flows, requests);
+	bpf_map_delete_elem(&flows, replies);
+}
+
 /* Puts the request in the place of the one that has ended. */
 static __always_inline long replace_request(struct scratch *opening)
 {

@@ -73,6 +73,7 @@ __noinline int begin(struct __sk_buff *skb, __u32 hook)
 	switch (find_service(&packet->key.destination, packet->key.destination_port,
 			     packet->key.protocol, &found)) {
 	case LOOKUP_NONE:
+		give_way(opening);
 		return TC_ACT_UNSPEC;
 	case LOOKUP_UNSERVED:
 		count_packet(skb, REASON_REFUSED_NO_SERVICE);

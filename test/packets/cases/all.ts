@@ -10,6 +10,7 @@ import { lifetimeCases } from "./lifetimes.ts";
 import { localCases } from "./local.ts";
 import { policyCases } from "./policy.ts";
 import { remoteCases } from "./remote.ts";
+import { reusedPortCases } from "./reused_port.ts";
 import { gsoCases, sizeCases } from "./sizes.ts";
 
 const suites: readonly ((k: Kit) => readonly PacketCase[])[] = [
@@ -20,6 +21,7 @@ const suites: readonly ((k: Kit) => readonly PacketCase[])[] = [
   headerCases,
   fragmentCases,
   lifetimeCases,
+  reusedPortCases,
   sizeCases,
   gsoCases,
   checksumCases,

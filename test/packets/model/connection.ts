@@ -1,4 +1,4 @@
-import type { Tuple } from "./headers.ts";
+import { TCP, type Tuple } from "./headers.ts";
 import type { Route } from "./routing.ts";
 import { addressKey } from "./services.ts";
 
@@ -91,6 +91,16 @@ export class Flows {
   /** Makes the other direction anew where it is missing. */
   repair(flow: Flow): void {
     if (!this.isWhole(flow)) this.#set(flowOf(flow.connection, !flow.reply));
+  }
+
+  /**
+   * What answers a packet that nothing translates belongs to it, and to no flow: but to a connection
+   * that neither end has closed.
+   */
+  giveWay(tuple: Tuple): void {
+    const flow = this.get(turned(tuple));
+    if (!flow?.reply || (tuple.protocol === TCP && !flow.connection.closing)) return;
+    for (const reply of [false, true]) this.evict(flow.connection, reply);
   }
 
   connections(): readonly Connection[] {

@@ -20,7 +20,9 @@ export function freshOutcomes(
 ): readonly Outcome[] {
   const origin: Origin = event.hook === "from_pod" ? "pod" : "outside";
   const found = state.services.find(segment.tuple);
-  if (found === undefined) return [untouched(event.frame)];
+  if (found === undefined) {
+    return [{ ...untouched(event.frame), commit: () => state.flows.giveWay(segment.tuple) }];
+  }
   if (found === "unserved") return refused(event, segment, Reason.REFUSED_NO_SERVICE);
   const fromOutside = origin === "outside" && found.kind === "ClusterIP";
   if (fromOutside && !state.configuration.settings?.clusterIpFromOutside)
