@@ -118,6 +118,17 @@ export const slices: readonly Scenario[] = [
     ],
   },
   {
+    name: "an endpoint elsewhere that names this node (KP-03, KP-21)",
+    steps: [
+      { type: "LoadBalancer", endpoints: [{ on: "b-0", nodeName: "a" }] },
+      {
+        type: "LoadBalancer",
+        endpoints: [{ on: "b-0", nodeName: "a" }],
+        externalTrafficPolicy: "Local",
+      },
+    ],
+  },
+  {
     name: "a Service of another proxy's name (KP-01)",
     steps: [
       {
