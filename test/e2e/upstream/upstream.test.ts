@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { affinity } from "./affinity.ts";
+import { customSlices } from "./custom_slices.ts";
 import { dualStack } from "./dual_stack.ts";
 import { endpoints } from "./endpoints.ts";
 import { externalIPOnNoNode } from "./external_ip.ts";
@@ -18,6 +19,7 @@ import { nodePorts } from "./node_ports.ts";
 import { ownAddresses } from "./own_address.ts";
 import { protocols } from "./protocols.ts";
 import { rejection } from "./rejection.ts";
+import { serviceCidrs } from "./service_cidr.ts";
 import { Stage } from "./stage.ts";
 import { tcpConntrack } from "./tcp_conntrack.ts";
 import { terminatingEndpoints } from "./terminating_endpoints.ts";
@@ -51,6 +53,8 @@ describe("Kubernetes' end-to-end tests of a service proxy", () => {
   protocols(() => stage);
   affinity(() => stage);
   externalIPOnNoNode(() => stage);
+  serviceCidrs(() => stage);
+  customSlices(() => stage);
   internalTrafficPolicy(() => stage);
   terminatingEndpoints(() => stage);
   externalTrafficPolicy(() => stage);
