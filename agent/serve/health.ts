@@ -67,15 +67,19 @@ export function livez(state: HealthState, now: number): HealthReport {
 }
 
 /**
- * As live, and connections are translated, and the Node is known and not about to leave: load
- * balancers may send here (KP-41, PF-06).
+ * As live, and connections are translated; and beside it, as kube-proxy has it, whether the Node is
+ * known and not about to leave (KP-41, PF-06).
  */
 export function healthz(state: HealthState, now: number): HealthReport {
   const { lastUpdated, currentTime, healthy: isLive, ...rest } = livez(state, now);
   const nodeEligible = state.node === "eligible";
-  const healthy = isLive && nodeEligible && state.failure === undefined;
+  const healthy = isLive && state.failure === undefined;
   return { lastUpdated, currentTime, nodeEligible, healthy, ...rest };
 }
+
+/** Whether it is answered by 200: at /healthz, that load balancers may send traffic to the node. */
+export const passes = ({ healthy, nodeEligible = true }: HealthReport): boolean =>
+  healthy && nodeEligible;
 
 function inTime({ oldestQueuedAt }: Progress, now: number): boolean {
   return oldestQueuedAt === undefined || now - oldestQueuedAt < timeoutMs;

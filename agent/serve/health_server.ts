@@ -1,7 +1,7 @@
 import type { BindAddress } from "../config/parse.ts";
 import type { Log } from "../log.ts";
 import type { ReadinessCheck } from "./dump.ts";
-import { type HealthReport, type HealthState, healthz, livez } from "./health.ts";
+import { type HealthReport, type HealthState, healthz, livez, passes } from "./health.ts";
 import { type Listener, listen } from "./listener.ts";
 import { readyz } from "./readiness.ts";
 import { handlerOf, jsonReply, type Route } from "./reply.ts";
@@ -35,7 +35,7 @@ export function serveHealth(options: HealthServerOptions): Listener {
     }
     if (path !== "/healthz" && path !== "/livez") return undefined;
     const report: HealthReport = probes[path](state(), now());
-    const status = report.healthy ? 200 : 503;
+    const status = passes(report) ? 200 : 503;
     answered(path === "/healthz" ? "healthz" : "livez", status);
     return jsonReply(status, report);
   };

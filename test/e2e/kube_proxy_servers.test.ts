@@ -91,15 +91,23 @@ describe("as the real kube-proxy", () => {
         : value,
     );
 
-  it.each(["healthz", "livez"])("answers /%s (KP-41)", async (path) => {
-    const [theirs, ours] = await bothOnce("200", () => `http://127.0.0.1:10256/${path}`);
+  const isAlike = async (path: string, status: string) => {
+    const [theirs, ours] = await bothOnce(status, () => `http://127.0.0.1:10256/${path}`);
     expect(shapeOf(ours?.body ?? "")).toEqual(shapeOf(theirs?.body ?? ""));
-    const typeOf = (answer: Answer | undefined) =>
-      answer?.headers
-        .filter((line) => /^content-type/i.test(line))
-        .join()
-        .toLowerCase();
     expect(typeOf(ours)).toEqual(typeOf(theirs));
+  };
+  const typeOf = (answer: Answer | undefined) =>
+    answer?.headers.find((line) => /^content-type/i.test(line))?.toLowerCase();
+
+  it.each(["healthz", "livez"])("answers /%s (KP-41)", (path) => isAlike(path, "200"));
+
+  it("turns /healthz alone to 503 on a node that is about to leave (KP-41)", async () => {
+    const taints = [{ key: "ToBeDeletedByClusterAutoscaler", effect: "NoSchedule" }];
+    for (const { name } of nodes) await cluster.api.patchNode(name, { spec: { taints } });
+    await isAlike("healthz", "503");
+    await isAlike("livez", "200");
+    for (const { name } of nodes) await cluster.api.patchNode(name, { spec: { taints: [] } });
+    await isAlike("healthz", "200");
   });
 
   it("is asked whether it is well beside the metrics, too (KP-42)", async () => {

@@ -16,7 +16,7 @@ describe("packets that no sound host sends", () => {
     await rig[Symbol.asyncDispose]();
   });
 
-  it("are never translated wrongly, and get no verdict but pass, drop and redirect (B6)", () => {
+  it("are never translated wrongly, and get no verdict but pass, drop and redirect (PF-32)", () => {
     const report = fuzz(rig, { packets, seed });
     expect(report.mutated).toBeGreaterThan(20_000);
     expect([...report.outcomes.keys()]).toEqual(
