@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { attempt, type Target } from "../harness/load.ts";
 import type { TestNode } from "../harness/node.ts";
+import type { TestPod } from "../harness/pod.ts";
 import {
   addressesOf,
   exposed,
@@ -30,11 +31,13 @@ const waysTo = (n: number, node: TestNode, family: Family): readonly Target[] =>
 
 describe.each(shapes)("a client outside, $shape", (options) => {
   let stage: NorthSouth;
+  const pods: TestPod[] = [];
 
   beforeAll(async () => {
     stage = await NorthSouth.start(options);
     for (const [index, { node }] of places.entries()) {
       const pod = await stage.pod(stage.nodes[node], `web-${node}`);
+      pods.push(pod);
       const endpoints = [{ pod, nodeName: node }];
       for (const [at, externalTrafficPolicy] of (["Cluster", "Local"] as const).entries()) {
         const name = `${node}-${externalTrafficPolicy.toLowerCase()}`;
@@ -62,6 +65,20 @@ describe.each(shapes)("a client outside, $shape", (options) => {
       }
     });
   }
+
+  it("reaches a pod straight from the port that it just had at a NodePort (PF-26)", async () => {
+    for (const family of families) {
+      const nodePort = { address: stage.nodes.a[family], port: 30_001 };
+      const straight = { address: pods[0]?.[family] ?? "", port: 8080 };
+      for (const protocol of protocols) {
+        for (const to of [nodePort, straight, nodePort]) {
+          const target = { protocol, ...to };
+          const outcomes = await attempt(stage.client, target, { sourcePort: 45_001 });
+          expect(outcomes, JSON.stringify(target)).toMatchObject([{ ok: true, backend: "web-a" }]);
+        }
+      }
+    }
+  });
 
   it("keeps its address under externalTrafficPolicy Local (KP-21)", async () => {
     for (const family of families) {

@@ -1,5 +1,6 @@
-import { it } from "vitest";
-import { isPublished, isReachable, isRefused } from "./reachability.ts";
+import { expect, it } from "vitest";
+import { answersFrom } from "../reach.ts";
+import { isPublished, isReachable, isRefused, waysInto } from "./reachability.ts";
 import type { Scenes, Stage } from "./stage.ts";
 import { Subject } from "./subject.ts";
 
@@ -57,5 +58,9 @@ async function connectToUnready(stage: Stage): Promise<void> {
 
 async function failToConnect(stage: Stage): Promise<void> {
   const subject = await terminating(stage, "svc-not-tolerate-unready", false);
-  for (let round = 0; round < rounds; round++) await isRefused(stage, subject);
+  await isRefused(stage, subject);
+  for (let round = 0; round < rounds; round++) {
+    for (const way of waysInto(stage, subject).inside)
+      expect(await answersFrom(stage.pods.b, way)).toEqual(["ECONNREFUSED"]);
+  }
 }
