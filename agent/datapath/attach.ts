@@ -89,13 +89,17 @@ function update(object: LoadedObject, [name]: Hook, pins: Pins): void {
   link.update(object.program(name));
 }
 
-/** In place of a link to another cgroup. */
+/** In place of a link to another cgroup, which is detached from that. */
 function pinInPlace(link: BpfLink, pin: string): void {
-  if (existsSync(pin)) unlinkSync(pin);
+  if (existsSync(pin)) {
+    using former = BpfLink.openPinned(pin);
+    unlinkSync(pin);
+    former.detach();
+  }
   link.pin(pin);
 }
 
-/** Detached at once: the kernel is slow to forget what was pinned. */
+/** Detached at once, as above: the kernel is slow to forget what was pinned. */
 function takeDown(link: BpfLink): void {
   link.unpin();
   link.detach();
