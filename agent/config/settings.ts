@@ -61,13 +61,14 @@ const entries = (fallback: number, help: string) => ({
 });
 
 /** How long a flow is kept after its last packet; undefined: as the node's sysctl or kernel says. */
-const timeout = (help: string, sysctl: string, fallback: string) =>
+const timeout = (help: string, sysctl: string | undefined, fallback: string) =>
   setting<number | undefined>({
     placeholder: "TIME",
     help,
     parse: parseDuration,
     fallback: () => undefined,
-    fallbackHelp: `net.netfilter.nf_conntrack_${sysctl}, else ${fallback}`,
+    fallbackHelp:
+      sysctl === undefined ? fallback : `net.netfilter.nf_conntrack_${sysctl}, else ${fallback}`,
     schema: { type: "string", pattern: "^(\\d+[smhd])+$" },
   });
 
@@ -194,11 +195,7 @@ export const settings = {
     "tcp_timeout_established",
     "24h",
   ),
-  tcpClosingTimeout: timeout(
-    "the same of one that one side has closed",
-    "tcp_timeout_fin_wait",
-    "2m",
-  ),
+  tcpClosingTimeout: timeout("the same of one that one side has closed", undefined, "1h"),
   tcpClosedTimeout: timeout("the same of one that is closed or reset", "tcp_timeout_close", "10s"),
   udpTimeout: timeout("the same of a UDP flow without an answer", "udp_timeout", "30s"),
   udpStreamTimeout: timeout("the same of an answered UDP flow", "udp_timeout_stream", "2m"),

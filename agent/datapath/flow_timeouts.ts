@@ -15,21 +15,22 @@ export interface FlowTimeouts {
 }
 
 interface Default {
-  /** Below net.netfilter; what the node's conntrack goes by holds for ours too. */
-  readonly sysctl: string;
+  /** Below net.netfilter; what the node's conntrack goes by holds for ours too. Undefined: none does. */
+  readonly sysctl?: string;
   readonly seconds: number;
 }
 
 /**
- * The kernel's own defaults (nf_conntrack-sysctl.rst), but that of established connections: it has
- * 5 days there, which kube-proxy shortens to one. A closed one is kept as after RST: nothing but
- * retransmissions follows, each of which begins the time anew, and for two minutes of TIME_WAIT a
- * busy node would fill the table with connections that are over.
+ * The kernel's own defaults (nf_conntrack-sysctl.rst), but for three. Established connections have
+ * 5 days there, which kube-proxy shortens to one. One that the client has half closed has a minute
+ * or two, in which a slow server may have said nothing yet: kube-proxy sets an hour (KP-53). A closed
+ * one is kept as after RST: nothing but retransmissions follows, each of which begins the time anew,
+ * and for two minutes of TIME_WAIT a busy node would fill the table with connections that are over.
  */
 export const flowTimeoutDefaults = {
   tcpOpening: { sysctl: "nf_conntrack_tcp_timeout_syn_sent", seconds: 120 },
   tcpEstablished: { sysctl: "nf_conntrack_tcp_timeout_established", seconds: 86_400 },
-  tcpClosing: { sysctl: "nf_conntrack_tcp_timeout_fin_wait", seconds: 120 },
+  tcpClosing: { seconds: 3_600 },
   tcpClosed: { sysctl: "nf_conntrack_tcp_timeout_close", seconds: 10 },
   udp: { sysctl: "nf_conntrack_udp_timeout", seconds: 30 },
   udpStream: { sysctl: "nf_conntrack_udp_timeout_stream", seconds: 120 },
@@ -45,8 +46,9 @@ export function resolveFlowTimeouts(
   sysctl: (name: string) => number | undefined = readSysctl,
 ): FlowTimeouts {
   const resolved = keys.map((key) => {
-    const { sysctl: name, seconds } = flowTimeoutDefaults[key];
-    return [key, chosen[key] ?? sysctl(name) ?? seconds] as const;
+    const { sysctl: name, seconds }: Default = flowTimeoutDefaults[key];
+    const own = name === undefined ? undefined : sysctl(name);
+    return [key, chosen[key] ?? own ?? seconds] as const;
   });
   return Object.fromEntries(resolved) as Record<keyof FlowTimeouts, number>;
 }

@@ -13,11 +13,11 @@ const nothing = {
 };
 
 describe("the timeouts of flows", () => {
-  it("are the kernel's where neither a setting nor nf_conntrack says anything", () => {
+  it("are the kernel's where neither a setting nor nf_conntrack says anything, and kube-proxy's for open connections (KP-53)", () => {
     expect(resolveFlowTimeouts(nothing, () => undefined)).toEqual({
       tcpOpening: 120,
       tcpEstablished: 86_400,
-      tcpClosing: 120,
+      tcpClosing: 3_600,
       tcpClosed: 10,
       udp: 30,
       udpStream: 120,
@@ -29,6 +29,7 @@ describe("the timeouts of flows", () => {
       nf_conntrack_tcp_timeout_syn_sent: 1,
       nf_conntrack_tcp_timeout_established: 2,
       nf_conntrack_tcp_timeout_fin_wait: 3,
+      nf_conntrack_tcp_timeout_close_wait: 3,
       nf_conntrack_tcp_timeout_close: 4,
       nf_conntrack_udp_timeout: 5,
       nf_conntrack_udp_timeout_stream: 6,
@@ -36,7 +37,7 @@ describe("the timeouts of flows", () => {
     expect(resolveFlowTimeouts({ ...nothing, udp: 50 }, (name) => sysctls[name])).toEqual({
       tcpOpening: 1,
       tcpEstablished: 2,
-      tcpClosing: 3,
+      tcpClosing: 3_600,
       tcpClosed: 4,
       udp: 50,
       udpStream: 6,
