@@ -2,6 +2,8 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parseAllDocuments } from "yaml";
+import { kubeProxyFlags } from "../../agent/config/kube_proxy/flags.ts";
 import { run } from "../cli/fixture.ts";
 import { kubeProxyFile, start } from "../cli/started.ts";
 import { type Binary, findBinary } from "../controlplane/binaries.ts";
@@ -64,6 +66,57 @@ describe("a file that the real kube-proxy takes", () => {
     }
   });
 });
+
+describe("what the real kube-proxy has", () => {
+  it("is a flag of sluice's as well, but for those of cAdvisor (KP-52)", async () => {
+    const child = startChild(binary.path, [...binary.args, "--help"]);
+    const { stdout } = await finish(child);
+    const theirs = [...stdout.matchAll(/^ +(?:-\w, )?--([a-z-]+)/gm)].map(([, name]) => name);
+    const own = ["cleanup", "config", "help", "init-only", "master", "version", "write-config-to"];
+    const ours = new Set([...own, ...kubeProxyFlags.map(({ name }) => name)]);
+    const others = theirs.filter((name = "") => !ours.has(name));
+    expect(theirs.length - others.length).toBe(55);
+    expect(others.filter((name = "") => !ofCadvisor.test(name))).toEqual([]);
+  });
+
+  it("is a field of what sluice writes, with its value or default, but for a few (KP-50)", async () => {
+    const text = await readFile(kubeadm, "utf8");
+    expect((await kubeProxy(text)).code).toBe(0);
+    const theirs = leavesOf(await readFile(join(folder, "written"), "utf8"));
+    const { calls } = await start("--config=/c.conf --write-config-to=/out", text);
+    const ours = leavesOf((calls[0] ?? "").replace("write /out\n", ""));
+    const differing = [...theirs].filter(([path, value]) => ours.get(path) !== value);
+    expect(Object.fromEntries(differing)).toEqual({
+      // Unset they mean what the node's nf_conntrack has, and an hour.
+      "conntrack.tcpCloseWaitTimeout": '"1h0m0s"',
+      "conntrack.tcpEstablishedTimeout": '"24h0m0s"',
+      // It is none of the three.
+      mode: '"iptables"',
+      // What kube-proxy writes in mode iptables of periods that it has no use for.
+      "ipvs.syncPeriod": '"0s"',
+      "nftables.minSyncPeriod": '"0s"',
+      "nftables.syncPeriod": '"0s"',
+    });
+    expect(theirs.size).toBe(57);
+  });
+});
+
+const ofCadvisor =
+  /^(allow-dynamic-|application-metrics|boot-id|container|crio|disable-root-|docker|enable-load-|event-storage|(global-|max-)?housekeeping|log-cadvisor|machine-id|referenced-reset|storage-driver|update-machine-)/;
+
+/** Every value of the first document, by its path. */
+function leavesOf(text: string): ReadonlyMap<string, string> {
+  const leaves = new Map<string, string>();
+  const walk = (value: unknown, path: string): void => {
+    if (value === null || typeof value !== "object" || Array.isArray(value)) {
+      leaves.set(path, JSON.stringify(value));
+      return;
+    }
+    for (const [key, each] of Object.entries(value)) walk(each, path ? `${path}.${key}` : key);
+  };
+  walk(parseAllDocuments(text)[0]?.toJS(), "");
+  return leaves;
+}
 
 describe("a file that the real kube-proxy refuses", () => {
   it.each([
