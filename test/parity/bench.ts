@@ -59,6 +59,11 @@ export class Bench implements AsyncDisposable {
     }
   }
 
+  /** kube-proxy's first. */
+  get sides(): readonly [kubeProxy: Side, sluice: Side] {
+    return [this.#oracle, this.#subject];
+  }
+
   /** How many cells were compared so far. */
   get cells(): number {
     return this.#cells;
@@ -88,12 +93,7 @@ export class Bench implements AsyncDisposable {
 
   /** What clients of either see of each scenario's first step, whether deliberate or not. */
   async look(scenarios: readonly Scenario[]): Promise<readonly Seen[]> {
-    const all = scenarios.map(({ name, steps: [service = {}] }): Placed => {
-      return { name, step: 0, service, place: this.#nextPlace(), isNew: true };
-    });
-    // Once more, since nothing is asked again here: whatever came before the second marker is there.
-    await this.#publish(all, {});
-    await this.#publish(all, {});
+    const all = await this.place(scenarios);
     const asked = this.#cellsOf(all);
     const [kubeProxy, sluice] = await this.#observe(asked, PATIENCE);
     return asked.map(({ placed: { name }, cell }, index) => {
@@ -104,6 +104,22 @@ export class Bench implements AsyncDisposable {
         sluice: sluice[index] ?? [],
       };
     });
+  }
+
+  /** Gives each scenario's first step to both proxies, and nothing else; for tests that ask themselves. */
+  async place(scenarios: readonly Scenario[]): Promise<readonly Placed[]> {
+    const all = scenarios.map(({ name, steps: [service = {}] }): Placed => {
+      return { name, step: 0, service, place: this.#nextPlace(), isNew: true };
+    });
+    await this.republish(all);
+    return all;
+  }
+
+  /** Resolves once both proxies serve these, whatever they served before. */
+  async republish(all: readonly Placed[]): Promise<void> {
+    // Once more, since nothing is asked again here: whatever came before the second marker is there.
+    await this.#publish(all, {});
+    await this.#publish(all, {});
   }
 
   #cellsOf(all: readonly Placed[]): readonly Asked[] {

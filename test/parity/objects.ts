@@ -56,6 +56,11 @@ export class Place {
     return this.#in(98);
   }
 
+  /** Of a Service that has no third NodePort. */
+  get healthCheckNodePort(): number {
+    return this.nodePort(NODE_PORTS_EACH - 1);
+  }
+
   nodePort(index: number): number {
     return 30_000 + ((this.n * NODE_PORTS_EACH + index) % NODE_PORTS);
   }
@@ -127,6 +132,7 @@ export function serviceObject(name: string, service: ServiceCase, place: Place):
       externalTrafficPolicy: isExternal ? (service.externalTrafficPolicy ?? "Cluster") : undefined,
       externalIPs: service.externalIP ? all(place.externalIP) : undefined,
       loadBalancerSourceRanges: sourceRanges,
+      healthCheckNodePort: service.healthCheck ? place.healthCheckNodePort : undefined,
       trafficDistribution: service.trafficDistribution,
       ports: portsOf(service).map((port) => portObject(service, port, place)),
       ...affinity(service),

@@ -71,6 +71,8 @@ export interface ServiceCase {
   readonly ipMode?: "VIP" | "Proxy";
   readonly sourceRanges?: readonly string[];
   readonly affinitySeconds?: number;
+  /** Whether it has a healthCheckNodePort. */
+  readonly healthCheck?: boolean;
   readonly labels?: Readonly<Record<string, string>>;
   readonly trafficDistribution?: string;
 }

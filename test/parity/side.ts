@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { TestAgent } from "../harness/agent.ts";
 import type { Child } from "../harness/child.ts";
-import { startKubeProxy } from "../harness/kube_proxy.ts";
+import { type KubeProxyMode, startKubeProxy } from "../harness/kube_proxy.ts";
 import { ip, netSettings } from "../harness/netns.ts";
 import { Network } from "../harness/network.ts";
 import type { TestNode } from "../harness/node.ts";
@@ -50,6 +50,8 @@ export interface SideOptions {
   readonly nodePortAddresses?: readonly string[];
   /** Whether sluice serves ClusterIPs to clients outside, as kube-proxy always does; default true. */
   readonly clusterIpFromOutside?: boolean;
+  /** Of kube-proxy; default nftables. */
+  readonly mode?: KubeProxyMode;
   /** Whether sluice's packets may skip the stack; default auto: they do, as nothing stands there. */
   readonly fastPath?: "auto" | "off";
 }
@@ -65,6 +67,7 @@ export class Side implements AsyncDisposable {
   readonly #api = new ReplaceableApi();
   #agent: TestAgent | undefined;
   #proxy: Child | undefined;
+  #startProxy: () => Promise<Child> = () => Promise.reject(new Error("there is no kube-proxy"));
   #generation = 0;
 
   private constructor(
@@ -88,7 +91,7 @@ export class Side implements AsyncDisposable {
     const network = await Network.create();
     try {
       const side = await Side.#build(name, folder, network);
-      await side.#startProxy(options);
+      await side.#start(options);
       return side;
     } catch (error) {
       await network[Symbol.asyncDispose]();
@@ -136,9 +139,10 @@ export class Side implements AsyncDisposable {
     return new Side(name, folder, network, a, { ...pods, ...hosts }, sites);
   }
 
-  async #startProxy({
+  async #start({
     nodePortAddresses = ["primary"],
     clusterIpFromOutside = true,
+    mode = "nftables",
     fastPath = "auto",
   }: SideOptions): Promise<void> {
     this.replace({}, {});
@@ -149,10 +153,9 @@ export class Side implements AsyncDisposable {
       kubeconfigFor: (user: string) => this.#writeKubeconfig(user),
     };
     if (this.name === "kube-proxy") {
-      this.#proxy = await startKubeProxy(api, this.node, "nftables", {
-        nodePortAddresses,
-        nftables: { minSyncPeriod: "10ms" },
-      });
+      const more = { nodePortAddresses, [mode]: { minSyncPeriod: "10ms" } };
+      this.#startProxy = () => startKubeProxy(api, this.node, mode, more);
+      this.#proxy = await this.#startProxy();
       return;
     }
     this.#agent = await TestAgent.start({
@@ -179,6 +182,14 @@ export class Side implements AsyncDisposable {
     };
     await writeFile(path, JSON.stringify(config));
     return path;
+  }
+
+  /** Kills the proxy, and starts it again. What it programmed stands meanwhile. */
+  async restart(): Promise<void> {
+    await this.#agent?.kill();
+    await this.#agent?.begin();
+    await this.#proxy?.stop("SIGKILL");
+    if (this.#proxy !== undefined) this.#proxy = await this.#startProxy();
   }
 
   get log(): string {
