@@ -110,6 +110,16 @@ describe("the agent under its ServiceAccount", () => {
     expect(datapath.programs.filter(({ attached }) => !attached)).toEqual([]);
   });
 
+  it("is ready, as the pod's readiness probe asks it (PF-06)", async () => {
+    const failing = async () =>
+      (await agent.status()).readiness.filter(({ healthy }) => !healthy).map(({ name }) => name);
+    await until(async () => (await failing()).length === 0, {
+      deadlineMs: 15_000,
+      describe: () => `every check to be passed; the agent said: ${agent.log}`,
+    });
+    expect((await agent.status()).probe).toMatchObject({ state: "ok", reason: null });
+  });
+
   it("has asked for nothing that it may not have", async () => {
     const all = ["services", "endpointslices", "nodes", "servicecidrs"].flatMap((resource) => [
       `list ${resource} 200`,
