@@ -28,7 +28,7 @@ function overview({ version, node, kernelRelease, uptimeSeconds, ...rest }: Agen
     ["Source", `${source.kind} ${source.target}`.trim()],
     ["Pins", datapath.pinPath],
     ["Cgroup", datapath.cgroupPath],
-    ["Ready", sync.ready ? "yes" : "no, the source has not been read in full"],
+    ["Synced", sync.ready ? "yes" : "no, the source has not been read in full"],
     [
       "Programmed",
       `${sync.services} Service ports, ${sync.frontends} frontends, ${sync.backends} backends`,

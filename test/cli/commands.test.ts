@@ -206,7 +206,7 @@ describe("sluice status", () => {
     Source:         kubernetes https://10.0.0.1:6443
     Pins:           /sys/fs/bpf/sluice
     Cgroup:         /sys/fs/cgroup
-    Ready:          yes
+    Synced:         yes
     Programmed:     41 Service ports, 42 frontends, 43 backends
     Probe:          failed since 2026-01-02T04:05:00.000Z: IPv6: sluice_connect6 does not translate: there is no answer
     Published:      2026-01-02T04:06:01.000Z
