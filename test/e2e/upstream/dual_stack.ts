@@ -60,6 +60,7 @@ async function hasFamilies(
     clusterIPs: families.map((family) => expect.stringMatching(clusterIP[family])),
   });
   await stage.cluster.api.waitForReady(name, addressesOf(subject, families));
+  for (const agent of Object.values(stage.agents)) await agent.hasEndpoints(name, 2);
 
   for (const index of ports.keys()) {
     const { a, b } = stage.nodes;

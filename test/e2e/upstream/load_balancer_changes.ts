@@ -17,6 +17,7 @@ async function changeTypeAndPorts(stage: Stage, port: typeof tcp | typeof udp, n
 
   await subject.update({ type: "NodePort" });
   const firstNodePort = subject.port().nodePort;
+  await subject.hasNodePort();
   await serves();
   for (const node of [nodes.a, nodes.b]) {
     await reaches(stage.pods.b, subject.nodePortWays(node), ...subject.podNames);
@@ -31,6 +32,7 @@ async function changeTypeAndPorts(stage: Stage, port: typeof tcp | typeof udp, n
 
   await subject.update({ ports: [{ ...subject.port(), nodePort }] });
   expect(subject.port().nodePort).toBe(nodePort);
+  await subject.hasNodePort();
   await reaches(outside, subject.nodePortWays(nodes.b), ...subject.podNames);
   await serves();
   await balanced();
@@ -41,6 +43,8 @@ async function changeTypeAndPorts(stage: Stage, port: typeof tcp | typeof udp, n
   await balanced();
 
   await subject.pods.scale(0);
+  // A datagram for a pod that has just gone would wait for its timeout.
+  for (const agent of Object.values(stage.agents)) await agent.hasEndpoints(subject.name, 0);
   await reaches(outside, subject.ways(0, addresses), "ECONNREFUSED");
   await subject.pods.scale(1);
   await serves();

@@ -3,6 +3,7 @@ import { onTestFinished } from "vitest";
 import type { Deployment, DeploymentSpec } from "../../harness/deployment.ts";
 import type { Target } from "../../harness/load.ts";
 import type { TestNode } from "../../harness/node.ts";
+import { until } from "../../harness/until.ts";
 import type { Stage } from "./stage.ts";
 
 /** Where pods listen. */
@@ -98,6 +99,25 @@ export class Subject implements AsyncDisposable {
       family === "IPv6" ? node.ip6 : node.ip4,
     );
     return targets(addresses, nodePort, protocol);
+  }
+
+  /**
+   * Resolves once both agents serve its NodePort. A node tells a few datagrams a second that it does
+   * not, and the others wait for their timeout.
+   */
+  async hasNodePort(index = 0): Promise<void> {
+    const { nodePort } = this.port(index);
+    for (const agent of Object.values(this.#stage.agents)) {
+      const isServed = async () =>
+        (await agent.services()).some(
+          ({ name, frontends }) =>
+            name === this.name && frontends.some(({ port }) => port === nodePort),
+        );
+      await until(isServed, {
+        deadlineMs: 20_000,
+        describe: `${agent.node.name} to serve ${this.name} at ${nodePort}`,
+      });
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
