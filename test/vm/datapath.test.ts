@@ -117,6 +117,15 @@ describe.each(chosenKernels())("on kernel $name", (kernel) => {
     expect(report.status.sync.staleSocketsDestroyed).toBe(1);
   });
 
+  it("sees connections of its own translated, and has nothing to bring back (PF-06)", () => {
+    expect(report.status.probe).toMatchObject({ state: "ok", reason: null, failures: 0 });
+    expect(report.status.probe.families).toEqual([
+      { family: "IPv4", success: true },
+      { family: "IPv6", success: true },
+    ]);
+    expect(report.status.datapath.reattached.filter(({ count }) => count > 0)).toEqual([]);
+  });
+
   it("sends new clients to the backend that replaced another (PF-01)", () => {
     expect(report.moved).toEqual({ backend: "10.244.0.12", peer: "10.96.0.12 80" });
   });
@@ -138,7 +147,7 @@ describe.each(chosenKernels())("on kernel $name", (kernel) => {
   });
 
   it("says in its status which features the kernel lacks and why (PF-07)", () => {
-    const [refusal, staleSockets, packets, clock, expiry, ...more] =
+    const [refusal, staleSockets, packets, clock, expiry, probe, ...more] =
       report.status.datapath.features;
     expect(refusal).toEqual(
       isFloor
@@ -161,6 +170,7 @@ describe.each(chosenKernels())("on kernel $name", (kernel) => {
         : { name: "coarse-clock", state: "on", reason: "bpf_ktime_get_coarse_ns is there" },
     );
     expect(expiry).toMatchObject({ name: "expire-flows", state: "on" });
+    expect(probe).toMatchObject({ name: "probe", state: "on" });
     expect(more).toEqual([]);
   });
 });
