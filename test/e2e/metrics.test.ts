@@ -184,7 +184,7 @@ describe("the metrics of a running agent move (PF-11)", () => {
     );
   });
 
-  it("with traffic from outside, whose flows end, and with another proxy's rules (PF-41)", async () => {
+  it("with traffic from outside, whose flows end, and with other proxies' rules (KP-81, KP-92, PF-41)", async () => {
     const fromOutside = async (protocol: "tcp" | "udp") =>
       expect(await attempt(outside, { protocol, address: node.ip4, port: 30080 })).toMatchObject([
         { ok: true },
@@ -202,12 +202,20 @@ describe("the metrics of a running agent move (PF-11)", () => {
         sluice_audits_total: "up",
         sluice_flows_expired_total: "up",
         'sluice_foreign_proxy{evidence="nftables"}': 1,
+        'sluice_foreign_proxy{evidence="ipvs"}': 1,
         'sluice_events_total{outcome="sent"}': "up",
       },
       async () => {
         await fromOutside("tcp");
         await fromOutside("udp");
-        await node.run("nft", ["add table ip kube-proxy"], { cgroup: false });
+        for (const [program, words] of [
+          ["nft", "add table ip kube-proxy"],
+          // A dummy device with kube-proxy, which not every kernel of the tests has.
+          ["ip", "link add kube-ipvs0 type bridge"],
+        ] as const) {
+          const { code, stderr } = await node.run(program, words.split(" "), { cgroup: false });
+          expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+        }
       },
     );
   });

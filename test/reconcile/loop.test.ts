@@ -83,7 +83,7 @@ describe("changes", () => {
     expect(rig.reports.map(({ caughtUp }) => caughtUp)).toEqual([false, false, true]);
   });
 
-  it("are published as they stand at the flush, once for several events", async () => {
+  it("are published as they stand at the flush, once for several events (KP-54)", async () => {
     const rig = await running();
     rig.handle([slice("web", ["10.1.0.3"])]);
     rig.handle([slice("web", ["10.1.0.4"])]);

@@ -12,6 +12,7 @@ const planted = [
   { id: row(903), what: "a|b" },
   { id: row(904), what: "counts", moot: "nothing is counted" },
   { id: row(905), what: "skips" },
+  { id: row(907), what: "is shown to do nothing", moot: "nothing is done" },
 ];
 
 const test = (name: string, state: RanTest["state"] = "passed", file = "a.test.ts"): RanTest => ({
@@ -25,6 +26,7 @@ const tests = [
   test(`${row(901)} > answers again (${row(901)})`, "passed", "b.test.ts"),
   test(`refuses (${row(902)})`, "failed"),
   test(`skips (${row(905)})`, "skipped"),
+  test(`does nothing (${row(907)})`),
 ];
 
 describe("the table of rows", () => {
@@ -37,8 +39,9 @@ describe("the table of rows", () => {
       [row(903), 0, "no test"],
       [row(904), 0, "moot"],
       [row(905), 1, "no test"],
+      [row(907), 1, "moot"],
     ]);
-    expect(table(proofs).split("\n").slice(0, 9)).toEqual([
+    expect(table(proofs).split("\n").slice(0, 10)).toEqual([
       "| Row | What | Tests | Result |",
       "| --- | --- | --- | --- |",
       `| ${row(901)} | answers | 2 tests in 2 files | passed |`,
@@ -46,11 +49,12 @@ describe("the table of rows", () => {
       `| ${row(903)} | a\\|b | 0 tests in 0 files | no test |`,
       `| ${row(904)} | counts; moot: nothing is counted | 0 tests in 0 files | moot |`,
       `| ${row(905)} | skips | 1 test in 1 file | no test, 1 skipped |`,
+      `| ${row(907)} | is shown to do nothing; moot: nothing is done | 1 test in 1 file | moot |`,
       "",
       `## ${row(901)}`,
     ]);
     expect(summary("planted", proofs)).toBe(
-      `planted: 1 passed, 1 failed (${row(902)}), 1 moot (${row(904)}), 2 without a test (${row(903)}, ${row(905)})`,
+      `planted: 1 passed, 1 failed (${row(902)}), 2 moot (${row(904)}, ${row(907)}), 2 without a test (${row(903)}, ${row(905)})`,
     );
   });
 

@@ -29,8 +29,8 @@ export function prove(rows: readonly Row[], tests: readonly RanTest[]): readonly
 
 function verdictOf(row: Row, tests: readonly RanTest[]): Verdict {
   if (tests.some(({ state }) => state === "failed" || state === "pending")) return "failed";
-  if (tests.some(({ state }) => state === "passed")) return "passed";
-  return row.moot === undefined ? "no test" : "moot";
+  if (row.moot !== undefined) return "moot";
+  return tests.some(({ state }) => state === "passed") ? "passed" : "no test";
 }
 
 /** Why a whole run that gave these proofs is not enough; failed tests speak for themselves. */
