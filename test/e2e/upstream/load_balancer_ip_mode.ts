@@ -5,7 +5,7 @@ import type { Scenes, Stage } from "./stage.ts";
 import { Subject } from "./subject.ts";
 
 /** Where nothing is led: whoever is let through to it hears so from the network. */
-const beyond = ["198.51.100.201", "2001:db8:51::201"];
+const beyond = ["192.0.2.201", "2001:db8:51::201"];
 
 /** What KEP-1860 has an ipMode do; Kubernetes 1.36 has no end-to-end test of it. */
 export const loadBalancerIpMode: Scenes = (stage) => {

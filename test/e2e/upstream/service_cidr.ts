@@ -1,5 +1,5 @@
 import { NetworkingV1Api } from "@kubernetes/client-node";
-import { it } from "vitest";
+import { it, onTestFinished } from "vitest";
 import { isReachable } from "./reachability.ts";
 import type { Scenes, Stage } from "./stage.ts";
 import { Subject } from "./subject.ts";
@@ -18,6 +18,7 @@ async function serve(stage: Stage): Promise<void> {
   const networking = stage.cluster.api.config.makeApiClient(NetworkingV1Api);
   const body = { metadata: { name: "test-svc-cidr" }, spec: { cidrs } };
   await networking.createServiceCIDR({ body });
+  onTestFinished(() => networking.deleteServiceCIDR({ name: "test-svc-cidr" }).then(() => {}));
   const spec = { type: "NodePort", clusterIP, clusterIPs };
   const subject = await Subject.forTest(stage, "cidr1-test", spec, { replicas: 2 });
   await isReachable(stage, subject, subject.podNames);
