@@ -80,7 +80,8 @@ function adoptServices(maps: ServiceMaps, table: ServiceTable, report: Report): 
     const key = table.key(index);
     if (key !== undefined && !inUse) report(key, "has a name but no service");
     if (key !== undefined) continue;
-    if (!inUse && services.cluster(index) === 0n && services.local(index) === 0n) continue;
+    const isChosen = services.cluster(index) !== 0n || services.local(index) !== 0n;
+    if (!isChosen && services.flags(index) === 0) continue;
     report(`services[${index}]`, "is in use without a name");
     table.add(anonymousKey(index), index);
     table.indices.claim(index);

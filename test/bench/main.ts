@@ -1,3 +1,4 @@
+import { benchAudit } from "./audit.ts";
 import { benchConnections } from "./connections.ts";
 import { benchNorthSouth } from "./north_south.ts";
 import { benchPackets } from "./packets.ts";
@@ -8,6 +9,7 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   "north-south": benchNorthSouth,
   packets: benchPackets,
   scale: benchScale,
+  audit: benchAudit,
 };
 
 const names = process.argv.slice(2);

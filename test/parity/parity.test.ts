@@ -7,7 +7,7 @@ import { topology } from "./by_hand/topology.ts";
 import { byHand } from "./by_hand.ts";
 import type { Cell } from "./cells.ts";
 import { type Difference, describeDifferences, type Seen } from "./comparison.ts";
-import { deliberate } from "./deliberate.ts";
+import { apart, deliberate } from "./deliberate.ts";
 import type { Scenario, ServiceCase } from "./scenario.ts";
 
 const START_MS = 90_000;
@@ -188,7 +188,7 @@ describe("sluice differs deliberately", () => {
     return four;
   }
 
-  it.each(deliberate)("as the documentation tells: $name", ({ name, reason }) => {
+  it.each([...deliberate, ...apart])("as the documentation tells: $name", ({ name, reason }) => {
     const page = readFileSync(join(import.meta.dirname, "../../ARCHITECTURE.md"), "utf8");
     expect(page.replace(/\s+/g, " ")).toContain(`- ${name}: ${reason}`);
   });

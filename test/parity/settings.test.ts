@@ -116,7 +116,7 @@ describe("where kube-proxy has NodePorts at the loopback, in mode iptables", () 
     });
   }
 
-  it("and has them at the loopback of IPv6 too, deliberately (KP-27)", async () => {
+  it("NodePorts that answer at the loopback do so in IPv6, too, deliberately (KP-27)", async () => {
     const [kubeProxy, sluice] = await outcomes("an endpoint here", "::1");
     expect(kubeProxy).toEqual([["refused"], ["refused"]]);
     expect(sluice).toEqual([["a-1 from node"], ["a-1 from node"]]);

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { finish } from "../harness/child.ts";
 import { type Attempt, type Load, startLoad } from "../harness/load.ts";
+import { ip } from "../harness/netns.ts";
 import { authorityOf } from "../harness/transfer.ts";
 import { until } from "../harness/until.ts";
 import { Bench } from "./bench.ts";
@@ -124,7 +125,7 @@ describe("a balancer's check", () => {
     });
   }
 
-  it("is answered for both families at each address, deliberately (KP-40)", async () => {
+  it("answers for both families at each address, deliberately (KP-40)", async () => {
     const ours = ["200, 1 local", "200, 1 local", "refused", "refused"];
     const [service, endpoint] = Object.keys(halves);
     const six = ["refused", "200, 1 local", "refused", "refused"];
@@ -161,6 +162,58 @@ function summaryOf(answer: Answer | "refused" | undefined): string {
   const { localEndpoints } = JSON.parse(answer.body) as { readonly localEndpoints: number };
   return `${status}, ${localEndpoints} local`;
 }
+
+describe("a ClusterIP that a device of the node has", () => {
+  it("is left to whoever listens there, deliberately (PF-45)", async () => {
+    const ports = [
+      { protocol: "TCP", port: 9090 } as const,
+      { protocol: "UDP", port: 9090 } as const,
+    ];
+    const scenarios = [{ name: "bound", steps: [{ ports, endpoints: [{ on: "a-1" } as const] }] }];
+    const [placed] = await bench.place(scenarios);
+    const { clusterIP } = placed?.place ?? { clusterIP: { ip4: "", ip6: "" } };
+    const change = (action: "add" | "del") =>
+      both(({ node }) =>
+        ip(
+          [
+            `addr ${action} ${clusterIP.ip4}/32 dev lo`,
+            `addr ${action} ${clusterIP.ip6}/128 dev lo`,
+          ],
+          node.netns,
+        ),
+      );
+    const backends = async (side: Side) => {
+      const answers = await Promise.all(
+        (["pod", "bypass", "node"] as const).map(async (from) =>
+          side.ask(
+            from,
+            families.flatMap((family) =>
+              ports.map(({ protocol, port }) => {
+                return { protocol, address: addressIn(clusterIP, family), port, tries: 2 };
+              }),
+            ),
+          ),
+        ),
+      );
+      const names = answers.flat(2).map((it) => (it.kind === "answered" ? it.backend : it.kind));
+      return [...new Set(names)].join();
+    };
+    await change("add");
+    try {
+      const expected = ["a-1", "host-a"];
+      await until(async () => (await both(backends)).join(" ") === expected.join(" "), {
+        deadlineMs: 20_000,
+        describe: `kube-proxy and sluice to lead to ${expected.join(" and ")}`,
+      });
+    } finally {
+      await change("del");
+    }
+    await until(async () => (await both(backends)).join(" ") === "a-1 a-1", {
+      deadlineMs: 20_000,
+      describe: "both to serve the Service again",
+    });
+  });
+});
 
 /** So many that nobody is likely to get the same one twice. */
 const many = backendNames.map((on) => ({ on }));

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { keyOfServiceCidr } from "../../agent/datapath/service_cidr.ts";
 import { packSlice, unpackSlice } from "../../agent/datapath/slice.ts";
@@ -7,7 +8,7 @@ import { noName } from "../../agent/reconcile/service_name.ts";
 import { BackendFlag, FrontendKind, FrontendScope, ServiceFlag } from "../../bpf/build/layout.ts";
 import { AuditStage } from "./audit_stage.ts";
 import { dumpMaps } from "./dump.ts";
-import { deleted, slice } from "./events.ts";
+import { deleted, service, slice } from "./events.ts";
 
 /** Indices of the Services of the stage, as they were given out. */
 const [API, DATABASE, WEB] = [0, 1, 2] as const;
@@ -251,6 +252,85 @@ describe("an audit", () => {
     expect(stage.rig.reports).toHaveLength(reports);
     await stage.audit();
     expect(stage.auditor.counts.audits).toBe(2);
+  });
+
+  it("finds nothing that the agent itself changes while it looks (KP-54)", async () => {
+    const sizes = fc.array(fc.nat(6), { minLength: 1, maxLength: 4 });
+    const steps = fc.array(fc.tuple(fc.nat(12), fc.nat(3), sizes), { minLength: 4, maxLength: 30 });
+    await fc.assert(
+      fc.asyncProperty(steps, async (history) => {
+        const stage = await AuditStage.start();
+        const { loop } = stage.rig;
+        let audit = loop.audit();
+        for (const [looks, which, [size = 0, port = 0]] of history) {
+          for (let look = 0; look < looks; look++) {
+            const { done, value } = audit.next();
+            if (!done) continue;
+            if (value !== undefined && loop.isQuiet) expect(loop.mend(value)).toEqual([]);
+            audit = loop.audit();
+          }
+          const name = ["api", "web", "extra", "more"][which] ?? "";
+          const endpoints = Array.from({ length: size }, (_, n) => `10.3.${which}.${n + 1}`);
+          const nodePort = port === 0 ? 0 : 31_000 + which * 10 + port;
+          const ports = [{ name: "", protocol: "TCP", port: 80 + port, nodePort } as const];
+          stage.rig.handle(
+            size === 6
+              ? [deleted(name)]
+              : [
+                  service(name, `10.96.1.${which}`, { type: "NodePort", ports }),
+                  slice(name, endpoints),
+                ],
+          );
+          stage.rig.scheduler.turn();
+          if (looks % 3 === 0) stage.twin.elapse();
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+        await stage.settle();
+        await stage.audit();
+        expect(stage.found).toEqual([]);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it("puts whatever was scribbled into the arrays back as it was, and gives all of it back (KP-54)", async () => {
+    const scribbles = fc.array(
+      fc.record({
+        field: fc.nat(7),
+        at: fc.nat(12),
+        value: fc.oneof(fc.nat(8), fc.nat(80), fc.nat(0xffff_ffff)),
+        count: fc.nat(70),
+      }),
+      { minLength: 1, maxLength: 6 },
+    );
+    await fc.assert(
+      fc.asyncProperty(scribbles, async (all) => {
+        const stage = await AuditStage.start();
+        const { services, backends, slots } = stage.twin;
+        const [before, usage] = [dumpMaps(stage.twin), stage.rig.reconciler.usage];
+        const write = [
+          (at: number, value: number) => services.setFlags(at % 8, value),
+          (at: number, value: number, count: number) =>
+            services.setCluster(at % 8, packSlice({ offset: value % 90, count })),
+          (at: number, value: number, count: number) =>
+            services.setLocal(at % 8, packSlice({ offset: value % 90, count })),
+          (at: number, value: number) => {
+            slots[at] = value;
+          },
+          (at: number, value: number) => backends.setFlags(at, value & 0xff),
+          (at: number, value: number) => backends.setService(at, value),
+          (at: number, value: number) => backends.setPort(at, value & 0xffff),
+          (at: number, value: number) => services.setAffinitySeconds(at % 8, value),
+        ];
+        for (const { field, at, value, count } of all) write[field]?.(at, value, count);
+        await stage.audit();
+        await stage.audit();
+        expect(dumpMaps(stage.twin)).toBe(before);
+        expect(stage.rig.reconciler.usage).toEqual(usage);
+        expect(stage.rig.reconciler.failures).toEqual([]);
+      }),
+      { numRuns: 300 },
+    );
   });
 
   it.each([...entries, ...arrays])(
