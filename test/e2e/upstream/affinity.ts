@@ -50,7 +50,7 @@ async function timesOut(stage: Stage, name: string, type: Type): Promise<void> {
   const sessionAffinityConfig = { clientIP: { timeoutSeconds } };
   const spec = { type, sessionAffinity: "ClientIP", sessionAffinityConfig };
   const subject = await Subject.forTest(stage, name, spec, three);
-  await keepAllToOne(stage, subject);
+  await isPublished(stage, name, 3);
   const { pods, nodes, outside } = stage;
   // One way for each client and family: another one would refresh what is remembered for both.
   const ways = type === "ClusterIP" ? subject.ways() : subject.nodePortWays(nodes.a);

@@ -53,7 +53,6 @@ describe("Kubernetes' end-to-end tests of a service proxy", () => {
   protocols(() => stage);
   affinity(() => stage);
   externalIPOnNoNode(() => stage);
-  serviceCidrs(() => stage);
   customSlices(() => stage);
   internalTrafficPolicy(() => stage);
   terminatingEndpoints(() => stage);
@@ -74,4 +73,6 @@ describe("Kubernetes' end-to-end tests of a service proxy", () => {
   topologyHints(() => stage);
   // The last: it leaves nodes that have no agent.
   threeZones(() => stage);
+  // And after it, since every Service may get its addresses from there from then on.
+  serviceCidrs(() => stage);
 });
