@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Turns a packet that goes no further into the answer to its sender: TCP reset or ICMP error. */
+/* Turns a packet that goes no further into the answer to its sender: reset, abort or ICMP error. */
 #ifndef SLUICE_ANSWER_H
 #define SLUICE_ANSWER_H
 
@@ -29,6 +29,29 @@ struct tcp_header {
 	__be16 window;
 	__u16 check;
 	__be16 urgent;
+};
+
+struct sctp_header {
+	struct ports ports;
+	__be32 tag;
+	__u32 check;
+};
+
+struct sctp_chunk {
+	__u8 type;
+	__u8 flags;
+	__be16 length;
+};
+
+struct sctp_init {
+	struct sctp_header header;
+	struct sctp_chunk chunk;
+	__be32 tag;
+};
+
+struct sctp_abort {
+	struct sctp_header header;
+	struct sctp_chunk chunk;
 };
 
 struct icmp_header {
@@ -61,14 +84,26 @@ static __always_inline __u64 pseudo_sum(const struct packet *packet, __u32 lengt
 	return sum;
 }
 
+/* Of SCTP nothing is summed up before the device does it: the field is zero. */
+static __always_inline bool is_crc_left_to_device(struct __sk_buff *skb, __u32 at)
+{
+	__u32 check;
+
+	return !bpf_skb_load_bytes(skb, at, &check, sizeof(check)) && !check;
+}
+
 /*
  * Whether the device is to complete the transport checksum (CHECKSUM_PARTIAL), which programs are
  * not told: the helper then leaves the field alone where only ports seem to change.
  */
-static __always_inline bool is_check_left_to_device(struct __sk_buff *skb, __u32 at)
+static __always_inline bool is_check_left_to_device(struct __sk_buff *skb,
+						    const struct packet *packet)
 {
+	__u32 at = check_offset(packet);
 	__u16 before = 0, after = 0;
 
+	if (packet->key.protocol == IPPROTO_SCTP)
+		return is_crc_left_to_device(skb, at);
 	if (bpf_skb_load_bytes(skb, at, &before, sizeof(before)) ||
 	    bpf_l4_csum_replace(skb, at, 0, bpf_htons(1), 0) ||
 	    bpf_skb_load_bytes(skb, at, &after, sizeof(after)))
@@ -151,14 +186,29 @@ static __noinline __u32 quote_sum(struct __sk_buff *skb, __u32 at, __u32 bytes)
 	return bpf_csum_diff(NULL, 0, quote, sizeof(quote), 0);
 }
 
+/* What the device will make of SCTP's checksum, which is zero now; unless the quote ends before it. */
+static __noinline __u32 quote_crc(struct __sk_buff *skb, __u32 at, __u32 bytes)
+{
+	__u32 quote[QUOTE / 4] = {};
+
+	if (bytes > sizeof(quote))
+		return 0;
+	asm volatile("" : "+r"(bytes));
+	if (bytes < sizeof(struct sctp_header) || bpf_skb_load_bytes(skb, at, quote, bytes))
+		return 0;
+	return crc32c(quote, bytes / sizeof(quote[0]));
+}
+
 /* What the device will make of the quoted checksum, less what stands there now. */
 static __always_inline __u64 completion_gain(struct __sk_buff *skb, const struct packet *packet,
 					     __u32 room, __u32 quote)
 {
-	__u32 transport = packet->l4 + room;
+	__u32 transport = packet->l4 + room, bytes = quote - (packet->l4 - packet->l3);
 	__u16 now = 0, then;
 
-	then = ~fold_check(quote_sum(skb, transport, quote - (packet->l4 - packet->l3)));
+	if (packet->key.protocol == IPPROTO_SCTP)
+		return quote_crc(skb, transport, bytes);
+	then = ~fold_check(quote_sum(skb, transport, bytes));
 	bpf_skb_load_bytes(skb, check_offset(packet) + room, &now, sizeof(now));
 	return (__u64)then + (__u16)~now;
 }
@@ -179,7 +229,7 @@ __noinline int answer_icmp(struct __sk_buff *skb, __u8 type, __u8 code, __u32 in
 	protocol = packet->v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
 	quote = (packet->length > QUOTE ? QUOTE : packet->length) & ~3U;
 	room = header + ICMP_HEADER;
-	left = packet->part == PART_WHOLE && is_check_left_to_device(skb, check_offset(packet));
+	left = packet->part == PART_WHOLE && is_check_left_to_device(skb, packet);
 	if (bpf_skb_change_tail(skb, mac_header + quote, 0) ||
 	    bpf_skb_adjust_room(skb, room, BPF_ADJ_ROOM_MAC, 0) ||
 	    store_network(skb, packet, ICMP_HEADER + quote, protocol))
@@ -208,7 +258,7 @@ __noinline int answer_reset(struct __sk_buff *skb)
 	if (!packet || !may_answer(skb, packet))
 		return TC_ACT_SHOT;
 	header = packet->l4 - packet->l3;
-	left = is_check_left_to_device(skb, check_offset(packet));
+	left = is_check_left_to_device(skb, packet);
 	if (bpf_skb_load_bytes(skb, packet->l4, &tcp, sizeof(tcp)) ||
 	    bpf_skb_change_tail(skb, mac_header + header + TCP_HEADER, 0) ||
 	    store_network(skb, packet, TCP_HEADER, IPPROTO_TCP))
@@ -234,14 +284,48 @@ __noinline int answer_reset(struct __sk_buff *skb)
 	return send_back(skb);
 }
 
-/* "Connection refused", as the client's system understands it. */
+/* An abort that answers an INIT, under the tag that it names (RFC 9260 5.1, 8.4). */
+__noinline int answer_abort(struct __sk_buff *skb)
+{
+	struct packet *packet = packet_now();
+	struct sctp_abort abort = {};
+	struct sctp_init init = {};
+	__u32 header;
+
+	if (!packet || !may_answer(skb, packet))
+		return TC_ACT_SHOT;
+	header = packet->l4 - packet->l3;
+	if (header + sizeof(init) > packet->length ||
+	    bpf_skb_load_bytes(skb, packet->l4, &init, sizeof(init)) ||
+	    bpf_skb_change_tail(skb, mac_header + header + sizeof(abort), 0) ||
+	    store_network(skb, packet, sizeof(abort), IPPROTO_SCTP))
+		return TC_ACT_SHOT;
+	abort.header.ports.source = packet->key.destination_port;
+	abort.header.ports.destination = packet->key.source_port;
+	abort.header.tag = init.tag;
+	abort.chunk.type = SCTP_ABORT;
+	abort.chunk.length = bpf_htons(sizeof(abort.chunk));
+	if (init.header.check)
+		abort.header.check = crc32c((__u32 *)&abort, sizeof(abort) / sizeof(__u32));
+	if (bpf_skb_store_bytes(skb, packet->l4, &abort, sizeof(abort), 0))
+		return TC_ACT_SHOT;
+	return send_back(skb);
+}
+
+/*
+ * "Connection refused", as the client's system understands it. To SCTP a port that is unreachable
+ * may be reachable the next moment: it would go on trying.
+ */
 static __always_inline int refuse(struct __sk_buff *skb, const struct packet *packet)
 {
 	__u32 header = packet->l4 - packet->l3;
+	bool plain = packet->part == PART_WHOLE &&
+		     header == (packet->v4 ? IPV4_HEADER : IPV6_HEADER);
 
-	if (packet->key.protocol == IPPROTO_TCP && packet->part == PART_WHOLE &&
-	    header == (packet->v4 ? IPV4_HEADER : IPV6_HEADER))
+	if (plain && packet->key.protocol == IPPROTO_TCP)
 		return answer_reset(skb);
+	if (plain && packet->key.protocol == IPPROTO_SCTP)
+		return answer_abort(skb);
 	if (packet->v4)
 		return answer_icmp(skb, ICMP_UNREACHABLE, ICMP_PORT, 0);
 	return answer_icmp(skb, ICMPV6_UNREACHABLE, ICMPV6_PORT, 0);

@@ -25,7 +25,7 @@ static __always_inline __u32 kept_unasked(const struct settings *settings, __u8 
 {
 	if (!(tcp & FLOW_TCP_ACK))
 		return flow_timeout(settings, protocol, tcp, tcp);
-	if (protocol != IPPROTO_TCP)
+	if (!has_handshake(protocol))
 		return shorter(settings->udp, settings->udp_stream);
 	return shorter(shorter(settings->tcp_opening, settings->tcp_established),
 		       shorter(settings->tcp_closing, settings->tcp_closed));

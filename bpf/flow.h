@@ -112,7 +112,7 @@ static __always_inline __u8 shown_by(const struct packet *packet)
 {
 	__u8 flags = packet->tcp;
 
-	if (packet->key.protocol != IPPROTO_TCP)
+	if (!has_handshake(packet->key.protocol))
 		return FLOW_TCP_ACK;
 	return (flags & TCP_SYN ? FLOW_TCP_SYN : 0) | (flags & TCP_FIN ? FLOW_TCP_FIN : 0) |
 	       (flags & TCP_RST ? FLOW_TCP_RST : 0) | (flags & TCP_ACK ? FLOW_TCP_ACK : 0);
@@ -122,7 +122,7 @@ static __always_inline bool begins_flow(const struct packet *packet)
 {
 	if (packet->part == PART_LATER)
 		return false;
-	if (packet->key.protocol != IPPROTO_TCP)
+	if (!has_handshake(packet->key.protocol))
 		return true;
 	return (packet->tcp & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN;
 }

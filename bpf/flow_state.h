@@ -3,10 +3,16 @@
 #ifndef SLUICE_FLOW_STATE_H
 #define SLUICE_FLOW_STATE_H
 
+/* Begins with a SYN and ends with a FIN or RST, or what SCTP has in their places. */
+static __always_inline bool has_handshake(__u8 protocol)
+{
+	return protocol != IPPROTO_UDP;
+}
+
 /* Both arguments are enum flow_tcp; UDP shows ACK in `reply` once an answer has been seen. */
 static __always_inline enum flow_state flow_state(__u8 protocol, __u8 request, __u8 reply)
 {
-	if (protocol != IPPROTO_TCP)
+	if (!has_handshake(protocol))
 		return reply & FLOW_TCP_ACK ? FLOW_STREAM : FLOW_UNREPLIED;
 	if ((request | reply) & FLOW_TCP_RST || request & reply & FLOW_TCP_FIN)
 		return FLOW_CLOSED;

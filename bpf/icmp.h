@@ -6,7 +6,7 @@
 /* The beginning of the embedded packet, as far as it is rewritten. */
 struct embedded {
 	__be32 network[IPV6_HEADER / 4];
-	__be32 transport[2]; /* ports, and of UDP the length and the checksum */
+	__be32 transport[2]; /* ports, and of UDP the length and the checksum, of SCTP the tag */
 	__u32 at;            /* offsets in the frame */
 	__u32 transport_at;
 };
@@ -53,7 +53,7 @@ static __always_inline bool read_embedded(struct __sk_buff *skb, const struct pa
 		__builtin_memcpy(&key->destination, in->network + V6_SOURCE_WORD, 16);
 		__builtin_memcpy(&key->source, in->network + V6_SOURCE_WORD + 4, 16);
 	}
-	if (key->protocol != IPPROTO_TCP && key->protocol != IPPROTO_UDP)
+	if (!has_ports(key->protocol))
 		return false;
 	in->transport_at = at + header;
 	/* Bytes behind the packet are no part of it, nor of its checksum. */

@@ -36,7 +36,7 @@ enum frontend_scope {
 struct frontend_key {
 	struct address address;
 	__be16 port;
-	__u8 protocol; /* IPPROTO_TCP, IPPROTO_UDP */
+	__u8 protocol; /* IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP */
 	__u8 scope;    /* enum frontend_scope */
 };
 
@@ -253,7 +253,7 @@ struct settings {
 	__u16 snat_port_last;
 	__u32 flags; /* enum settings_flag */
 	/* How long a flow is kept after its last packet, in ticks. */
-	__u32 tcp_opening; /* no answer yet */
+	__u32 tcp_opening; /* no answer yet; SCTP's are the same */
 	__u32 tcp_established;
 	__u32 tcp_closing; /* FIN from one side */
 	__u32 tcp_closed;  /* FIN from both sides, or RST */
@@ -293,7 +293,7 @@ enum flow_flag {
 	FLOW_PEER = 16,    /* goes straight into the namespace of the veth's other end */
 };
 
-/* TCP flags that one direction has shown. */
+/* TCP flags that one direction has shown; INIT, SHUTDOWN and ABORT are SCTP's SYN, FIN and RST. */
 enum flow_tcp {
 	FLOW_TCP_SYN = 1,
 	FLOW_TCP_FIN = 2,
@@ -303,7 +303,7 @@ enum flow_tcp {
 
 /* How far both directions of a flow have come; a timeout of `settings` belongs to each. */
 enum flow_state {
-	FLOW_OPENING = 0, /* TCP without an answer */
+	FLOW_OPENING = 0, /* TCP or SCTP without an answer */
 	FLOW_ESTABLISHED = 1,
 	FLOW_CLOSING = 2,   /* FIN from one side */
 	FLOW_CLOSED = 3,    /* FIN from both sides, or RST */
@@ -380,7 +380,8 @@ enum reason {
 	REASON_DROPPED_NO_SNAT_ADDRESS = 14,   /* no address of the family at the node */
 	REASON_DROPPED_NO_MEMORY = 15,         /* the flow could not be kept */
 	REASON_DROPPED_TTL = 16,               /* would have been forwarded with none left */
-	REASONS = 17,
+	REASON_DROPPED_FRAGMENT = 17, /* of SCTP, whose checksum cannot be mended in pieces */
+	REASONS = 18,
 };
 
 struct packet_count_key {

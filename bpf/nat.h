@@ -5,6 +5,7 @@
 
 #define TCP_CHECK_AT 16
 #define UDP_CHECK_AT 6
+#define SCTP_CHECK_AT 8
 
 static __always_inline __u32 fold_sum(__u64 sum)
 {
@@ -95,8 +96,45 @@ static __always_inline void rewrite_macs(void *frame, const struct flow *flow)
 /* Where the transport checksum is in the frame. */
 static __always_inline __u32 check_offset(const struct packet *packet)
 {
-	return (packet->l4 & OFFSET_MASK) +
-	       (packet->key.protocol == IPPROTO_TCP ? TCP_CHECK_AT : UDP_CHECK_AT);
+	__u32 at = packet->key.protocol == IPPROTO_TCP ? TCP_CHECK_AT : UDP_CHECK_AT;
+
+	if (packet->key.protocol == IPPROTO_SCTP)
+		at = SCTP_CHECK_AT;
+	return (packet->l4 & OFFSET_MASK) + at;
+}
+
+static __always_inline __u32 port_change(const struct packet *packet, const struct flow *flow)
+{
+	return (packet->key.source_port ^ flow->source_port) |
+	       (__u32)(packet->key.destination_port ^ flow->destination_port) << 16;
+}
+
+/*
+ * Of SCTP, after the ports have changed; addresses have no part in it. Zero stands for what the
+ * device is to compute (CHECKSUM_PARTIAL).
+ */
+__noinline int mend_crc(struct __sk_buff *skb, __u32 change)
+{
+	struct packet *packet = packet_now();
+	__u32 ports, *check, before, gain;
+	__u64 sum;
+
+	if (!packet)
+		return 0;
+	ports = packet->key.source_port | (__u32)packet->key.destination_port << 16;
+	sum = (__u64)(ports ^ change) + (__u32)~ports;
+	gain = crc32c_gain(change, packet->length - (packet->l4 - packet->l3));
+	check = start_of(skb) + check_offset(packet);
+	if ((void *)(check + 1) > end_of(skb))
+		return 0;
+	before = *check;
+	if (before) {
+		*check = before ^ gain;
+		sum += (__u64)(before ^ gain) + (__u32)~before;
+	}
+	/* Of the whole packet, where the device has summed it (CHECKSUM_COMPLETE). */
+	bpf_csum_update(skb, fold_sum(sum));
+	return 0;
 }
 
 /* The helper knows what of the checksum is left to the device (CHECKSUM_PARTIAL). */
@@ -106,6 +144,11 @@ static __always_inline void mend_transport_check(struct __sk_buff *skb, const st
 	__u64 flags = packet->key.protocol == IPPROTO_TCP ? 0 : BPF_F_MARK_MANGLED_0;
 	__u32 at = check_offset(packet);
 
+	if (packet->key.protocol == IPPROTO_SCTP) {
+		if (flow->port_sum)
+			mend_crc(skb, port_change(packet, flow));
+		return;
+	}
 	bpf_l4_csum_replace(skb, at, 0, flow->address_sum, BPF_F_PSEUDO_HDR | flags);
 	if (flow->port_sum)
 		bpf_l4_csum_replace(skb, at, 0, flow->port_sum, flags);

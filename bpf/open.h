@@ -48,7 +48,7 @@ static __always_inline bool select_last(const struct scratch *opening, const str
 {
 	const struct flow *last;
 
-	if (opening->ended_key.protocol != IPPROTO_TCP ||
+	if (!opening->ended_key.protocol || !has_handshake(opening->ended_key.protocol) ||
 	    found->service->algorithm != ALGORITHM_RANDOM || found->service->affinity_seconds)
 		return false;
 	last = bpf_map_lookup_elem(&flows, &opening->packet.key);
@@ -146,7 +146,7 @@ static __always_inline bool overwrite(const struct scratch *opening, struct flow
 {
 	struct settings *settings = settings_now();
 
-	if (!settings || opening->packet.key.protocol != IPPROTO_TCP ||
+	if (!settings || !has_handshake(opening->packet.key.protocol) ||
 	    opening->request.last_seen - held->last_seen >= settings->tcp_closed)
 		return false;
 	*held = *flow;
@@ -289,7 +289,7 @@ static __always_inline void give_way(struct scratch *opening)
 	request = bpf_map_lookup_elem(&flows, requests);
 	if (request && !is_other_of(request, replies))
 		request = NULL;
-	if (key->protocol == IPPROTO_TCP && !has_closed(reply) && !(request && has_closed(request)))
+	if (has_handshake(key->protocol) && !has_closed(reply) && !(request && has_closed(request)))
 		return;
 	if (request)
 		bpf_map_delete_elem(&flows, requests);

@@ -37,12 +37,21 @@
 #define TCP_RST 4
 #define TCP_ACK 16
 
+/* With the header of the first chunk. */
+#define SCTP_HEADER 16
+#define SCTP_CHUNK_AT 12
+#define SCTP_INIT 1
+#define SCTP_ABORT 6
+#define SCTP_SHUTDOWN 7
+#define SCTP_SHUTDOWN_ACK 8
+#define SCTP_SHUTDOWN_COMPLETE 14
+
 /* Bounds an offset into a packet for verifiers that lose track of it. */
 #define OFFSET_MASK 0x3ff
 
 enum parsed {
 	PARSED_OTHER,      /* nothing that is ever translated */
-	PARSED_FLOW,       /* TCP or UDP, with ports */
+	PARSED_FLOW,       /* TCP, UDP or SCTP, with ports */
 	PARSED_ICMP_ERROR, /* the transport offset is that of the ICMP header */
 	PARSED_TRUNCATED,
 	PARSED_ROUTING_HEADER,
@@ -127,20 +136,50 @@ static __always_inline bool is_icmp_error(bool v4, __u8 type)
 	return type >= 1 && type <= 4;
 }
 
+static __always_inline bool has_ports(__u8 protocol)
+{
+	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_SCTP;
+}
+
+/*
+ * What the first chunk of an SCTP packet means to its flow, in TCP's words: those that begin or end
+ * an association come alone or first (RFC 9260 6.10).
+ */
+static __always_inline __u8 flags_of_chunk(__u8 type)
+{
+	switch (type) {
+	case SCTP_INIT:
+		return TCP_SYN;
+	case SCTP_ABORT:
+	case SCTP_SHUTDOWN_COMPLETE:
+		return TCP_RST;
+	case SCTP_SHUTDOWN:
+	case SCTP_SHUTDOWN_ACK:
+		return TCP_FIN | TCP_ACK;
+	default:
+		return TCP_ACK;
+	}
+}
+
+static __always_inline __u32 least_header(__u8 protocol)
+{
+	if (protocol == IPPROTO_TCP)
+		return TCP_HEADER;
+	return protocol == IPPROTO_SCTP ? SCTP_HEADER : UDP_HEADER;
+}
+
 /* What follows the network header. */
 static __always_inline enum parsed parse_transport(struct __sk_buff *skb, struct packet *packet)
 {
 	__u32 l4 = packet->l4 & OFFSET_MASK;
 	__u8 protocol = packet->key.protocol;
-	__u32 bytes = protocol == IPPROTO_TCP ? TCP_HEADER : UDP_HEADER;
+	__u32 bytes = least_header(protocol);
 	__u8 *header;
 
-	if (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP &&
-	    protocol != (packet->v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6))
+	if (!has_ports(protocol) && protocol != (packet->v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6))
 		return PARSED_OTHER;
 	if (packet->part == PART_LATER)
-		return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP ? match_fragment(packet) :
-									    PARSED_OTHER;
+		return has_ports(protocol) ? match_fragment(packet) : PARSED_OTHER;
 	if (l4 - packet->l3 + bytes > packet->length || !reach(skb, l4 + bytes))
 		return PARSED_TRUNCATED;
 	header = start_of(skb) + l4;
@@ -156,6 +195,10 @@ static __always_inline enum parsed parse_transport(struct __sk_buff *skb, struct
 			return PARSED_TRUNCATED;
 		packet->tcp = header[TCP_FLAGS_AT];
 		bytes = (header[TCP_OFFSET_AT] >> 4) * 4;
+	} else if (protocol == IPPROTO_SCTP) {
+		if ((void *)(header + SCTP_HEADER) > end_of(skb))
+			return PARSED_TRUNCATED;
+		packet->tcp = flags_of_chunk(header[SCTP_CHUNK_AT]);
 	}
 	packet->headers = l4 - packet->l3 + bytes;
 	return packet->part == PART_FIRST ? match_fragment(packet) : PARSED_FLOW;
@@ -265,7 +308,7 @@ static __always_inline enum parsed parse_v6(struct __sk_buff *skb, struct packet
 	packet->key.destination = ip->destination;
 	packet->key.protocol = ip->next_header;
 	if (ip->next_header == IPPROTO_TCP || ip->next_header == IPPROTO_UDP ||
-	    ip->next_header == IPPROTO_ICMPV6)
+	    ip->next_header == IPPROTO_ICMPV6 || ip->next_header == IPPROTO_SCTP)
 		return PARSED_FLOW;
 	return skip_extensions(skb);
 }

@@ -84,12 +84,20 @@ static __always_inline bool has_neighbour(const struct flow *flow)
 	return *(const __u32 *)flow->to || *(const __u16 *)(flow->to + 4);
 }
 
-/* What the device has to carry at once: of a GSO packet, one segment. */
+/* linux/skbuff.h: segments of any size, as SCTP makes them. */
+#define GSO_BY_FRAGS 0xffff
+
+/*
+ * What the device has to carry at once: of a GSO packet, one segment. How long SCTP's are is not
+ * told; no longer than the way that their sender knows allows, which it learns from other packets.
+ */
 static __always_inline __u32 carried_length(const struct __sk_buff *skb, const struct packet *packet)
 {
-	if (skb->gso_size && packet->part == PART_WHOLE)
-		return packet->headers + skb->gso_size;
-	return packet->length;
+	__u32 size = skb->gso_size;
+
+	if (!size || packet->part != PART_WHOLE)
+		return packet->length;
+	return size == GSO_BY_FRAGS ? 0 : packet->headers + size;
 }
 
 static __always_inline bool is_too_big(const struct __sk_buff *skb, const struct packet *packet,

@@ -20,7 +20,7 @@ struct packet {
 	__u32 length;   /* of the network packet, by its own header */
 	__be32 identification; /* of a fragment */
 	__u16 headers;  /* bytes of network and transport header together */
-	__u8 tcp;       /* flags */
+	__u8 tcp;       /* flags; of SCTP, what its first chunk comes to */
 	__u8 ttl;
 	__u8 part;      /* enum part */
 	bool v4;

@@ -24,6 +24,7 @@ const volatile __u32 mac_header = 14;
 #include "scratch.h"
 #include "packet.h"
 #include "count.h"
+#include "crc32c.h"
 #include "nat.h"
 #include "flow.h"
 #include "route.h"
@@ -123,7 +124,7 @@ static __always_inline int pass_on(struct __sk_buff *skb, enum parsed parsed)
 /* A first packet at the place of a connection that either end has closed. */
 static __always_inline bool is_over(const struct packet *packet, const struct flow *flow)
 {
-	return packet->key.protocol == IPPROTO_TCP && begins_flow(packet) &&
+	return has_handshake(packet->key.protocol) && begins_flow(packet) &&
 	       !(flow->flags & FLOW_REPLY) && flow->tcp & (FLOW_TCP_FIN | FLOW_TCP_RST);
 }
 

@@ -41,11 +41,22 @@ static __always_inline int stay(struct __sk_buff *skb, const struct packet *pack
 	return TC_ACT_UNSPEC;
 }
 
+/* SCTP's checksum goes by the length of the whole packet, which a fragment does not know. */
+static __always_inline bool is_beyond_mending(const struct packet *packet, const struct flow *flow)
+{
+	return packet->part != PART_WHOLE && packet->key.protocol == IPPROTO_SCTP &&
+	       flow->port_sum;
+}
+
 static __always_inline int translate(struct __sk_buff *skb, const struct packet *packet,
 				     const struct flow *flow, enum hook hook, bool confirm)
 {
 	bool macs;
 
+	if (is_beyond_mending(packet, flow)) {
+		count_packet(skb, REASON_DROPPED_FRAGMENT);
+		return TC_ACT_SHOT;
+	}
 	if (!skips_stack(flow, hook)) {
 		count_translated(skb, flow);
 		rewrite(skb, packet, flow, false, false);

@@ -10,10 +10,7 @@ export function usablePorts(service: Service, report: Report): readonly ServiceP
   const usable: ServicePort[] = [];
   const target = `Service ${service.namespace}/${service.name}`;
   for (const port of service.ports) {
-    if (port.protocol === "SCTP") {
-      const why = "SCTP is not supported yet; use TCP or UDP";
-      report("sctp-unsupported", target, `${spell(port)} is not programmed: ${why}`);
-    } else if (!isUsablePort(port.port)) {
+    if (!isUsablePort(port.port)) {
       report("invalid-port", target, `${spell(port)} is not programmed; use 1 to 65535`);
     } else if (usable.some((other) => clash(port, other))) {
       const why = "another port of the Service has its number or its name, and its protocol";

@@ -1,6 +1,5 @@
 export type CompileProblemCode =
   | "no-ports"
-  | "sctp-unsupported"
   | "invalid-port"
   | "duplicate-port"
   | "invalid-cluster-ip"

@@ -186,7 +186,7 @@ export const settings = {
     schema: { enum: MAGLEV_TABLE_SIZES },
   }),
   tcpOpeningTimeout: timeout(
-    "how long a TCP flow without an answer is kept after its last packet",
+    "how long a TCP or SCTP flow without an answer is kept after its last packet",
     "tcp_timeout_syn_sent",
     "2m",
   ),

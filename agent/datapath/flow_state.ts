@@ -13,7 +13,7 @@ export const flowStates = Object.entries(FlowState)
 export function flowStateOf(protocol: number, request: number, reply: number): FlowStateName {
   const either = request | reply;
   const isAnswered = (reply & FlowTcp.TCP_ACK) !== 0;
-  if (protocol !== protocolNumber.TCP) return isAnswered ? "stream" : "unreplied";
+  if (protocol === protocolNumber.UDP) return isAnswered ? "stream" : "unreplied";
   if ((either & FlowTcp.TCP_RST) !== 0) return "closed";
   if ((request & reply & FlowTcp.TCP_FIN) !== 0) return "closed";
   if ((either & FlowTcp.TCP_FIN) !== 0) return "closing";

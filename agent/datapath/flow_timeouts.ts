@@ -2,12 +2,12 @@ import { readFileSync } from "node:fs";
 
 /** How long a flow is kept after its last packet, in seconds, by what it has shown. */
 export interface FlowTimeouts {
-  /** TCP without an answer. */
+  /** TCP or SCTP without an answer. */
   readonly tcpOpening: number;
   readonly tcpEstablished: number;
-  /** FIN from one side. */
+  /** FIN or SHUTDOWN from one side. */
   readonly tcpClosing: number;
-  /** FIN from both sides, or RST. */
+  /** FIN from both sides, or RST; SHUTDOWN ACK, SHUTDOWN COMPLETE, ABORT. */
   readonly tcpClosed: number;
   /** UDP without an answer. */
   readonly udp: number;

@@ -30,7 +30,6 @@ export function failureEvent({ key, code, message }: Failure): AgentEvent | unde
 /** kube-proxy has no events for these: it logs, or drops without a word. */
 const problemReasons: Readonly<Record<CompileProblemCode, string>> = {
   "no-ports": "InvalidServiceConfiguration",
-  "sctp-unsupported": "UnsupportedProtocol",
   "invalid-port": "InvalidServiceConfiguration",
   "duplicate-port": "InvalidServiceConfiguration",
   "invalid-cluster-ip": "InvalidServiceConfiguration",

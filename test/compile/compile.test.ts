@@ -184,11 +184,12 @@ describe("the join of ports (KP-03)", () => {
 });
 
 describe("several ports (KP-33)", () => {
-  it("make one record each, the same number for two protocols too", () => {
+  it("make one record each, the same number for all three protocols too", () => {
     const dns = service({
       ports: [
         servicePort({ name: "dns", protocol: "UDP", port: 53 }),
         servicePort({ name: "dns-tcp", protocol: "TCP", port: 53 }),
+        servicePort({ name: "dns-sctp", protocol: "SCTP", port: 53 }),
         servicePort({ name: "metrics", protocol: "TCP", port: 9153 }),
       ],
     });
@@ -197,6 +198,7 @@ describe("several ports (KP-33)", () => {
         ports: [
           { name: "dns", protocol: "UDP", port: 5353 },
           { name: "dns-tcp", protocol: "TCP", port: 5354 },
+          { name: "dns-sctp", protocol: "SCTP", port: 5355 },
           { name: "metrics", protocol: "TCP", port: 9153 },
         ],
         endpoints: [endpoint("10.0.0.1")],
@@ -205,10 +207,11 @@ describe("several ports (KP-33)", () => {
     expect(backendsOf(dns, slices)).toEqual([
       ["default/web:dns/UDP/IPv4", ["10.0.0.1 5353"]],
       ["default/web:dns-tcp/TCP/IPv4", ["10.0.0.1 5354"]],
+      ["default/web:dns-sctp/SCTP/IPv4", ["10.0.0.1 5355"]],
       ["default/web:metrics/TCP/IPv4", ["10.0.0.1 9153"]],
     ]);
     expect(compile(dns).services.map(({ frontends }) => frontends[0]?.port)).toEqual([
-      53, 53, 9153,
+      53, 53, 53, 9153,
     ]);
   });
 

@@ -73,14 +73,16 @@ describe("where a Service port answers", () => {
     });
   });
 
-  it("at one nodePort for two protocols (KP-33)", () => {
+  it("at one nodePort for three protocols (KP-33)", () => {
     const ports = [
       servicePort({ name: "udp", protocol: "UDP", port: 53, nodePort: 30053 }),
       servicePort({ name: "tcp", port: 53, nodePort: 30053 }),
+      servicePort({ name: "sctp", protocol: "SCTP", port: 53, nodePort: 30053 }),
     ];
     expect(frontendsOf({ ...nodePort, ports })).toEqual({
       "udp/UDP/IPv4": ["ClusterIP 10.96.0.10 53", "NodePort 0.0.0.0 30053"],
       "tcp/TCP/IPv4": ["ClusterIP 10.96.0.10 53", "NodePort 0.0.0.0 30053"],
+      "sctp/SCTP/IPv4": ["ClusterIP 10.96.0.10 53", "NodePort 0.0.0.0 30053"],
     });
   });
 

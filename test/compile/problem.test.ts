@@ -30,21 +30,6 @@ describe("what cannot be programmed is said, and the rest is programmed", () => 
     });
   });
 
-  it("an SCTP port", () => {
-    const ports = [servicePort({ name: "a" }), servicePort({ name: "sig", protocol: "SCTP" })];
-    expect(compile(service({ ports }))).toMatchObject({
-      ports: ["80/TCP/IPv4"],
-      problems: [
-        {
-          code: "sctp-unsupported",
-          target: "Service default/web",
-          message:
-            "port 80/SCTP (sig) is not programmed: SCTP is not supported yet; use TCP or UDP",
-        },
-      ],
-    });
-  });
-
   it.each([
     ["number", { name: "b", port: 80 }, "port 80/TCP (b)"],
     ["name", { name: "a", port: 81 }, "port 81/TCP (a)"],

@@ -9,7 +9,7 @@ import {
 } from "../../bpf/build/layout.ts";
 
 export interface FlowSpec {
-  readonly protocol: 6 | 17;
+  readonly protocol: 6 | 17 | 132;
   readonly client: readonly [address: string, port: number];
   readonly frontend: readonly [address: string, port: number];
   readonly backend: readonly [address: string, port: number];

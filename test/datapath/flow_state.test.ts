@@ -9,7 +9,7 @@ it("the command judges every pair of flags as the programs do", async () => {
   const table = FlowTable.open();
   const flow = { client: ["198.51.100.7", 1], frontend: ["192.0.2.1", 2] } as const;
   const wrong: string[] = [];
-  for (const protocol of [6, 17] as const) {
+  for (const protocol of [6, 17, 132] as const) {
     for (const request of FLAGS) {
       for (const reply of FLAGS) {
         // All timeouts are 0: whatever was seen in an earlier tick goes.

@@ -11,6 +11,7 @@ import { localCases } from "./local.ts";
 import { policyCases } from "./policy.ts";
 import { remoteCases } from "./remote.ts";
 import { reusedPortCases } from "./reused_port.ts";
+import { sctpCases } from "./sctp.ts";
 import { gsoCases, sizeCases } from "./sizes.ts";
 
 const suites: readonly ((k: Kit) => readonly PacketCase[])[] = [
@@ -26,6 +27,7 @@ const suites: readonly ((k: Kit) => readonly PacketCase[])[] = [
   gsoCases,
   checksumCases,
   icmpCases,
+  sctpCases,
 ];
 
 const labelled = (k: Kit): readonly PacketCase[] =>
@@ -33,5 +35,5 @@ const labelled = (k: Kit): readonly PacketCase[] =>
     .flatMap((suite) => suite(k))
     .map((each) => ({ ...each, name: `${k.label}: ${each.name}` }));
 
-/** Every case in both families and both protocols, and those that one of them tells for all. */
+/** Every case in both families and all protocols, and those that one of them tells for all. */
 export const allCases: readonly PacketCase[] = [...everyKit.flatMap(labelled), ...frameCases];

@@ -15,7 +15,7 @@ import {
 
 /** Of datagrams, which may have none. */
 export function checksumCases(k: Kit): readonly PacketCase[] {
-  if (k.protocol === "tcp") return [];
+  if (k.protocol !== "udp") return [];
   const here = behind(k, local0, true);
   const datagram = (
     sourcePort: number,

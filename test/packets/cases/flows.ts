@@ -1,3 +1,4 @@
+import { CHUNK, type Chunk } from "../packet/packet.ts";
 import {
   client,
   ext0,
@@ -87,7 +88,7 @@ export function flowCases(k: Kit): readonly PacketCase[] {
     services: [k.service({ frontends: [k.at("NodePort", node)], backends: all })],
   });
   const only = backends(k.backend(local0, here));
-  const isTcp = k.protocol === "tcp";
+  const hasHandshake = k.protocol !== "udp";
   const none = backends(k.backend(local0, { local: true, dead: true }));
   const moved = backends(k.backend(local0, { local: true, dead: true }), k.backend(local1, here));
   const reused = backends(k.backend(local1, { local: true, generation: 2 }));
@@ -97,11 +98,11 @@ export function flowCases(k: Kit): readonly PacketCase[] {
   });
   return [
     {
-      name: isTcp
+      name: hasHandshake
         ? "lets a connection drain where its backend has gone, and leads a new one elsewhere (KP-70, PF-24)"
         : "moves datagrams off a backend that has gone (KP-70, PF-24)",
       given: only,
-      steps: isTcp
+      steps: hasHandshake
         ? [
             arrives(k, k.first, one, "NEW_FLOW"),
             answers(k, k.next, one),
@@ -119,14 +120,14 @@ export function flowCases(k: Kit): readonly PacketCase[] {
           ],
     },
     {
-      name: isTcp
+      name: hasHandshake
         ? "lets a connection drain where no backend is left, and refuses a new one (KP-14, KP-70)"
         : "refuses datagrams once no backend is left, and leads them to the next (KP-14, KP-70)",
       given: only,
       steps: [
         arrives(k, k.first, one, "NEW_FLOW"),
         { configure: none },
-        ...(isTcp ? [arrives(k, k.next, one), answers(k, k.next, one)] : []),
+        ...(hasHandshake ? [arrives(k, k.next, one), answers(k, k.next, one)] : []),
         {
           at: "from_outside",
           on: ext0,
@@ -274,7 +275,7 @@ export function flowCases(k: Kit): readonly PacketCase[] {
     {
       name: "goes on with a flow whose timeout has passed without another being begun",
       given: only,
-      steps: isTcp
+      steps: hasHandshake
         ? [
             arrives(k, k.first, one, "NEW_FLOW"),
             answers(k, k.next, one),
@@ -311,7 +312,8 @@ export function flowCases(k: Kit): readonly PacketCase[] {
         };
       }),
     },
-    ...(isTcp ? tcpCases(k, only) : []),
+    ...(k.protocol === "tcp" ? tcpCases(k, only) : []),
+    ...(k.protocol === "sctp" ? sctpCases(k, only) : []),
   ];
 }
 
@@ -404,6 +406,87 @@ function tcpCases(k: Kit, only: PacketCase["given"]): readonly PacketCase[] {
       name: "answers no reset (RFC 9293 3.10.7.1)",
       given: { services: [k.service({ frontends: [k.at("NodePort", node)], backends: [] })] },
       steps: ["R", "RA"].map(foreign),
+    },
+  ];
+}
+
+function sctpCases(k: Kit, only: PacketCase["given"]): readonly PacketCase[] {
+  const chunk = (name: Chunk) => (sourcePort: number, destinationPort: number) =>
+    ({ kind: "sctp", sourcePort, destinationPort, chunk: name }) as const;
+  const foreign = (name: Chunk): PacketStep => ({
+    at: "from_outside",
+    on: ext0,
+    packet: { ...fromClient(k, node, nodePort), transport: chunk(name)(clientPort, nodePort) },
+    verdict: "stack",
+    expect: "same",
+  });
+  const established = [
+    arrives(k, k.first, one, "NEW_FLOW"),
+    answers(k, chunk("initAck"), one),
+    arrives(k, chunk("cookieEcho"), one),
+    answers(k, chunk("cookieAck"), one),
+  ];
+  const moved = {
+    services: [
+      k.service({
+        frontends: [k.at("NodePort", node)],
+        backends: [
+          k.backend(local0, { local: true, dead: true }),
+          k.backend(local1, { local: true }),
+        ],
+      }),
+    ],
+  };
+  return [
+    {
+      name: "leaves an association alone that another proxy began (KP-33)",
+      given: only,
+      steps: Object.keys(CHUNK)
+        .filter((name) => name !== "init")
+        .map((name) => foreign(name as Chunk)),
+    },
+    {
+      name: "translates an association from INIT to SHUTDOWN COMPLETE, and begins anew (KP-33)",
+      given: only,
+      steps: [
+        ...established,
+        arrives(k, chunk("data"), one),
+        answers(k, chunk("sack"), one),
+        answers(k, chunk("heartbeat"), one),
+        arrives(k, chunk("heartbeatAck"), one),
+        arrives(k, chunk("shutdown"), one),
+        answers(k, chunk("shutdownAck"), one),
+        arrives(k, chunk("shutdownComplete"), one),
+        arrives(k, k.first, one, "RESELECTED_FLOW"),
+        answers(k, chunk("initAck"), one),
+      ],
+    },
+    {
+      name: "begins anew with INIT after either side has aborted (KP-33)",
+      given: only,
+      steps: [
+        ...established,
+        answers(k, chunk("abort"), one),
+        arrives(k, k.first, one, "RESELECTED_FLOW"),
+        answers(k, chunk("initAck"), one),
+        arrives(k, chunk("abort"), one),
+        arrives(k, k.first, one, "RESELECTED_FLOW"),
+      ],
+    },
+    {
+      name: "keeps its backend when the client restarts the association (RFC 9260 5.2)",
+      given: only,
+      steps: [...established, arrives(k, k.first, one), answers(k, chunk("initAck"), one)],
+    },
+    {
+      name: "leads a restarted association elsewhere where its backend has gone (PF-24)",
+      given: only,
+      steps: [
+        ...established,
+        { configure: moved },
+        arrives(k, chunk("data"), one),
+        arrives(k, k.first, two, "RESELECTED_FLOW"),
+      ],
     },
   ];
 }

@@ -14,7 +14,9 @@ import {
   toRouter,
 } from "./kit.ts";
 
+/** Of protocols whose checksum can be mended in the first of them. */
 export function fragmentCases(k: Kit): readonly PacketCase[] {
+  if (k.protocol === "sctp") return [];
   const here = behind(k, local0, true);
   return [
     {

@@ -78,9 +78,9 @@ export const frameCases: readonly PacketCase[] = [
     })),
   },
   {
-    name: "a packet of a protocol that has no Services is left alone: SCTP, GRE, ESP, UDP-Lite",
+    name: "a packet of a protocol that has no Services is left alone: DCCP, GRE, ESP, UDP-Lite",
     given,
-    steps: [132, 47, 50, 136].map((protocol) => same(withByte(9, protocol))),
+    steps: [33, 47, 50, 136].map((protocol) => same(withByte(9, protocol))),
   },
   {
     name: "nobody is answered who cannot be: unspecified, loopback, multicast, broadcast (RFC 1122 3.2.2)",

@@ -1,5 +1,5 @@
 import { encode } from "../packet/encode.ts";
-import type { Extension, PacketSpec } from "../packet/packet.ts";
+import { type Extension, type PacketSpec, PROTOCOL } from "../packet/packet.ts";
 import { client, ext0, local0, node, pod0 } from "../world.ts";
 import type { PacketCase, PacketStep } from "./case.ts";
 import {
@@ -12,6 +12,7 @@ import {
   nodePort,
   targetPort,
   toRouter,
+  transportHeader,
 } from "./kit.ts";
 
 const many = (count: number): readonly Extension[] =>
@@ -153,14 +154,14 @@ function cutFrames(packet: PacketSpec): readonly Uint8Array[] {
 
 /** Packets that say themselves that they end within the transport header. */
 function cutTransports(k: Kit, packet: PacketSpec): readonly PacketSpec[] {
-  const needed = k.protocol === "tcp" ? 20 : 8;
+  const needed = transportHeader(k);
   const whole = encode(packet);
   const from = k.family === "v4" ? 34 : 54;
   return Array.from({ length: needed }, (_, length) => ({
     ...packet,
     transport: {
       kind: "raw",
-      protocol: k.protocol === "tcp" ? 6 : 17,
+      protocol: PROTOCOL[k.protocol],
       payload: whole.slice(from, from + length),
     },
   }));

@@ -15,7 +15,7 @@ import {
   type WorldDevice,
 } from "../world.ts";
 
-export type Protocol = "tcp" | "udp";
+export type Protocol = ServiceSpec["protocol"];
 
 export const clientPort = 51000;
 export const nodePort = 30080;
@@ -24,14 +24,14 @@ export const targetPort = 8080;
 
 /** Bytes of the headers without options. */
 export const networkHeader = (k: Kit): number => (k.family === "v4" ? 20 : 40);
-export const transportHeader = (k: Kit): number => (k.protocol === "tcp" ? 20 : 8);
+export const transportHeader = (k: Kit): number => ({ tcp: 20, udp: 8, sctp: 16 })[k.protocol];
 
 /** The words of a case, in one family and one protocol. */
 export interface Kit {
   readonly family: Family;
   readonly protocol: Protocol;
   readonly label: string;
-  /** What opens a connection: SYN, or a datagram. */
+  /** What opens a connection: SYN, INIT, or a datagram. */
   first(sourcePort: number, destinationPort: number): Transport;
   /** What follows on it, with payload. */
   next(sourcePort: number, destinationPort: number): Transport;
@@ -66,20 +66,59 @@ export const toPod = (device: WorldDevice): EthernetSpec => outOf(device, podMac
 
 const payload = new TextEncoder().encode("to be or not to be");
 
+/** Initiate tag, window, streams and first sequence number (RFC 9260 3.3.2). */
+export const initPayload = Uint8Array.from([
+  0xca, 0xfe, 0, 1, 0, 1, 0, 0, 0, 10, 0, 10, 0, 0, 0, 9,
+]);
+
+type Opening = Record<"first" | "next", (sourcePort: number, destinationPort: number) => Transport>;
+
+const openings: Readonly<Record<Protocol, Opening>> = {
+  tcp: {
+    first: (sourcePort, destinationPort) => ({
+      kind: "tcp",
+      sourcePort,
+      destinationPort,
+      flags: "S",
+      options: [2, 4, 5, 180],
+    }),
+    next: (sourcePort, destinationPort) => ({
+      kind: "tcp",
+      sourcePort,
+      destinationPort,
+      flags: "PA",
+      ack: 7,
+      payload,
+    }),
+  },
+  udp: {
+    first: (sourcePort, destinationPort) => ({ kind: "udp", sourcePort, destinationPort, payload }),
+    next: (sourcePort, destinationPort) => ({ kind: "udp", sourcePort, destinationPort, payload }),
+  },
+  sctp: {
+    first: (sourcePort, destinationPort) => ({
+      kind: "sctp",
+      sourcePort,
+      destinationPort,
+      chunk: "init",
+      payload: initPayload,
+    }),
+    next: (sourcePort, destinationPort) => ({
+      kind: "sctp",
+      sourcePort,
+      destinationPort,
+      chunk: "data",
+      payload,
+    }),
+  },
+};
+
 export function kit(family: Family, protocol: Protocol): Kit {
-  const isTcp = protocol === "tcp";
   return {
     family,
     protocol,
-    label: `${protocol === "tcp" ? "TCP" : "UDP"} over IP${family}`,
-    first: (sourcePort, destinationPort) =>
-      isTcp
-        ? { kind: "tcp", sourcePort, destinationPort, flags: "S", options: [2, 4, 5, 180] }
-        : { kind: "udp", sourcePort, destinationPort, payload },
-    next: (sourcePort, destinationPort) =>
-      isTcp
-        ? { kind: "tcp", sourcePort, destinationPort, flags: "PA", ack: 7, payload }
-        : { kind: "udp", sourcePort, destinationPort, payload },
+    label: `${protocol.toUpperCase()} over IP${family}`,
+    ...openings[protocol],
     packet: (ethernet, source, destination, transport) => ({
       ethernet,
       source: source[family],
@@ -101,6 +140,8 @@ export const everyKit: readonly Kit[] = [
   kit("v6", "tcp"),
   kit("v4", "udp"),
   kit("v6", "udp"),
+  kit("v4", "sctp"),
+  kit("v6", "sctp"),
 ];
 
 /** The client's first packet to a service, as the router hands it on. */

@@ -37,7 +37,18 @@ import { fastConversation } from "./local.ts";
 /** Holds `unserved`, and no other address of the world. */
 const rangeOfUnserved = { v4: "198.18.0.16/28", v6: "2001:db8:e::20/123" } as const;
 
-/** RST with the numbers of RFC 9293 3.10.7.1, or port unreachable (RFC 792, RFC 4443). */
+/** What tells a refusal. */
+const answered = (k: Kit): Record<string, string> =>
+  ({
+    tcp: { "tcp.flags": "RA" },
+    udp: { "icmp.checksum": "ok" },
+    sctp: { "sctp.chunk": "abort", "sctp.checksum": "ok" },
+  })[k.protocol];
+
+/**
+ * RST with the numbers of RFC 9293 3.10.7.1, ABORT with the tag of the INIT (RFC 9260 8.4), or port
+ * unreachable (RFC 792, RFC 4443).
+ */
 export function refusal(k: Kit, port: number, vip: string): Record<string, string | number> {
   const ethernet = { "eth.to": routerMac, "eth.from": ext0.mac };
   const client = k.family === "v4" ? "203.0.113.7" : "2001:db8:c::7";
@@ -52,6 +63,21 @@ export function refusal(k: Kit, port: number, vip: string): Record<string, strin
       "tcp.seq": 0,
       "tcp.ack": 1001,
       "tcp.checksum": "ok",
+      payload: "",
+    };
+  }
+  if (k.protocol === "sctp") {
+    return {
+      ...ethernet,
+      "ip.src": vip,
+      "ip.dst": client,
+      sport: port,
+      dport: clientPort,
+      "sctp.tag": 0xcafe0001,
+      "sctp.chunk": "abort",
+      "sctp.flags": 0,
+      "sctp.length": 4,
+      "sctp.checksum": "ok",
       payload: "",
     };
   }
@@ -119,7 +145,7 @@ export function policyCases(k: Kit): readonly PacketCase[] {
           answer: {
             "eth.to": podMac(pod0),
             "ip.dst": local0[k.family],
-            ...(k.protocol === "tcp" ? { "tcp.flags": "RA" } : { "icmp.checksum": "ok" }),
+            ...answered(k),
           },
           reason: "REFUSED_NO_ENDPOINT",
         }),
@@ -254,7 +280,7 @@ export function policyCases(k: Kit): readonly PacketCase[] {
           answer: {
             "eth.to": podMac(pod0),
             "ip.dst": local0[k.family],
-            ...(k.protocol === "tcp" ? { "tcp.flags": "RA" } : { "icmp.checksum": "ok" }),
+            ...answered(k),
           },
           reason: "REFUSED_NO_SERVICE",
         }),
@@ -305,13 +331,13 @@ export function policyCases(k: Kit): readonly PacketCase[] {
     {
       name: "does not take another protocol's frontend for its own (KP-33)",
       given: {
-        services: [
-          {
-            protocol: k.protocol === "tcp" ? "udp" : "tcp",
+        services: (["tcp", "udp", "sctp"] as const)
+          .filter((protocol) => protocol !== k.protocol)
+          .map((protocol) => ({
+            protocol,
             frontends: [k.at("NodePort", node), k.at("ExternalIP", externalIp)],
             backends: [here],
-          },
-        ],
+          })),
       },
       steps: [
         step(toNode, { expect: "same" }),
@@ -457,7 +483,7 @@ export function policyCases(k: Kit): readonly PacketCase[] {
           verdict: "redirect",
           answer: {
             "ip.dst": local0[k.family],
-            ...(k.protocol === "tcp" ? { "tcp.flags": "RA" } : { "icmp.checksum": "ok" }),
+            ...answered(k),
           },
           reason: "REFUSED_NO_ENDPOINT",
         }),

@@ -1,3 +1,4 @@
+import type { Chunk, Transport } from "../packet/packet.ts";
 import { client, ext0, local0, node, pod0 } from "../world.ts";
 import type { PacketCase, PacketStep } from "./case.ts";
 import {
@@ -45,18 +46,30 @@ export function reusedPortCases(k: Kit): readonly PacketCase[] {
         steps: [opened, direct, answered, opened],
       },
     ];
-  return ["RA", "FA"].map((flags) => ({
-    name: `leaves answers alone once a connection closed by ${flags} has been followed by a direct one (PF-26)`,
+  return Object.entries(ends[k.protocol]).map(([end, transport]) => ({
+    name: `leaves answers alone once a connection closed by ${end} has been followed by a direct one (PF-26)`,
     given,
-    steps: [opened, closed(k, flags), direct, answered, opened],
+    steps: [opened, closed(k, transport), direct, answered, opened],
   }));
 }
 
-const tcp = (destinationPort: number, flags: string) =>
-  ({ kind: "tcp", sourcePort: clientPort, destinationPort, flags }) as const;
+type End = (destinationPort: number) => Transport;
 
-function closed(k: Kit, flags: string): PacketStep {
-  const packet = { ...fromClient(k, node, nodePort), transport: tcp(nodePort, flags) };
-  const expect = forwarded(k, packet, tcp(targetPort, flags));
+const tcp =
+  (flags: string): End =>
+  (destinationPort) => ({ kind: "tcp", sourcePort: clientPort, destinationPort, flags });
+const sctp =
+  (chunk: Chunk): End =>
+  (destinationPort) => ({ kind: "sctp", sourcePort: clientPort, destinationPort, chunk });
+
+/** What the client ends a connection with. */
+const ends: Readonly<Record<"tcp" | "sctp", Readonly<Record<string, End>>>> = {
+  tcp: { RA: tcp("RA"), FA: tcp("FA") },
+  sctp: { ABORT: sctp("abort"), SHUTDOWN: sctp("shutdown") },
+};
+
+function closed(k: Kit, end: End): PacketStep {
+  const packet = { ...fromClient(k, node, nodePort), transport: end(nodePort) };
+  const expect = forwarded(k, packet, end(targetPort));
   return { at: "from_outside", on: ext0, packet, verdict: "redirect", expect };
 }

@@ -109,7 +109,7 @@ export function sizeCases(k: Kit): readonly PacketCase[] {
 
 /** TCP packets that the device is to cut. */
 export function gsoCases(k: Kit): readonly PacketCase[] {
-  if (k.protocol === "udp") return [];
+  if (k.protocol !== "tcp") return [];
   const opening = fromClient(k, node, nodePort);
   const packet = { ...opening, transport: big(k, clientPort, nodePort, 2800) };
   return [

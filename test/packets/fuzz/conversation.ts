@@ -3,7 +3,13 @@ import { parse, type Tuple } from "../model/headers.ts";
 import { DROP, type Observed } from "../model/outcome.ts";
 import { ipText } from "../packet/address.ts";
 import { encode, fragmentsOf } from "../packet/encode.ts";
-import type { Extension, PacketSpec, Transport } from "../packet/packet.ts";
+import {
+  CHUNK,
+  type Chunk,
+  type Extension,
+  type PacketSpec,
+  type Transport,
+} from "../packet/packet.ts";
 import type { Hook } from "../rig/rig.ts";
 import { ext0, routerMac, type WorldDevice } from "../world.ts";
 import type { Random } from "./random.ts";
@@ -24,6 +30,8 @@ interface Translated {
 }
 
 const flagSets = ["S", "A", "PA", "FA", "R", "RA", "SA", "F", "SF", "SEC"] as const;
+
+const chunks = Object.keys(CHUNK) as readonly Chunk[];
 
 const extensionSets: readonly (readonly Extension[])[] = [
   [{ kind: "hop-by-hop" }],
@@ -143,8 +151,12 @@ export class Conversation {
     const random = this.#random;
     const length = random.once(12) ? 1200 + random.below(400) : random.below(64);
     const payload = new Uint8Array(length).fill(random.below(256));
+    const none = random.once(10) ? { checksum: 0 } : {};
+    if (this.#kit.protocol === "sctp") {
+      const chunk = flags === "S" ? "init" : random.pick(chunks);
+      return { kind: "sctp", sourcePort, destinationPort, chunk, payload, ...none };
+    }
     if (this.#kit.protocol === "udp") {
-      const none = random.once(10) ? { checksum: 0 } : {};
       return { kind: "udp", sourcePort, destinationPort, payload, ...none };
     }
     const options = random.once(4) ? [2, 4, 5, 180] : [];

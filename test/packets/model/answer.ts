@@ -1,7 +1,8 @@
 import { ipText, macText } from "../packet/address.ts";
-import { encode } from "../packet/encode.ts";
-import { fieldsOf } from "../packet/fields.ts";
-import { ACK, FIN, type Network, RST, SYN, TCP, type Tuple, u32 } from "./headers.ts";
+import { sctpChecksum, sctpChecksumAt } from "../packet/crc32c.ts";
+import { concat, encode } from "../packet/encode.ts";
+import { type Fields, fieldsOf } from "../packet/fields.ts";
+import { ACK, FIN, type Network, RST, SCTP, SYN, TCP, type Tuple, u32 } from "./headers.ts";
 import { isNodeAddress } from "./services.ts";
 
 /** What is wrong with an answer; undefined: nothing. */
@@ -37,14 +38,39 @@ export function reset({ frame, ip, tuple, tcpFlags }: Question): Judge {
       ack: (u32(frame, ip.transportAt + 4) + length) >>> 0,
     },
   });
-  const want = fieldsOf(expected);
-  return (answer) => {
-    const have = fieldsOf(answer);
-    if (Number(have.get("ip.ttl")) < 32) return "the reset would not get far";
-    const names = [...want.keys(), ...have.keys()].filter((name) => !free.has(name));
-    const wrong = names.find((name) => want.get(name) !== have.get(name));
-    return wrong && `reset: ${wrong} is ${have.get(wrong)}, not ${want.get(wrong)}`;
-  };
+  return (answer) => differing("reset", fieldsOf(expected), fieldsOf(answer));
+}
+
+/** The abort of RFC 9260 8.4 to an INIT, under the tag that it names. */
+export function abort({ frame, ip, tuple }: Question): Judge {
+  const isUnsummed = u32(frame, ip.transportAt + sctpChecksumAt) === 0;
+  const expected = encode({
+    ethernet: {
+      source: macText(frame.subarray(0, 6)),
+      destination: macText(frame.subarray(6, 12)),
+    },
+    source: ipText(tuple.destination),
+    destination: ipText(tuple.source),
+    transport: {
+      kind: "sctp",
+      sourcePort: tuple.destinationPort,
+      destinationPort: tuple.sourcePort,
+      chunk: "abort",
+      tag: u32(frame, ip.transportAt + 16),
+      ...(isUnsummed ? { checksum: 0 } : {}),
+    },
+  });
+  return (answer) => differing("abort", fieldsOf(expected), fieldsOf(answer));
+}
+
+/** The tag that an INIT names is behind its chunk's header. */
+export const isWholeInit = ({ ip }: Question): boolean => ip.end - ip.transportAt >= 20;
+
+function differing(name: string, want: Fields, have: Fields): string | undefined {
+  if (Number(have.get("ip.ttl")) < 32) return `the ${name} would not get far`;
+  const names = [...want.keys(), ...have.keys()].filter((each) => !free.has(each));
+  const wrong = names.find((each) => want.get(each) !== have.get(each));
+  return wrong && `${name}: ${wrong} is ${have.get(wrong)}, not ${want.get(wrong)}`;
 }
 
 /** Whether an ICMP error may be sent: RFC 1122 3.2.2, RFC 4443 2.4 (e). */
@@ -94,7 +120,7 @@ export function icmpError(
   // Quoted in words of 4 bytes; behind a longer chain of extension headers, nothing of the transport.
   const least = Math.min(original.length & ~3, ip.transportAt - ip.at + 8, 96);
   return (answer) => {
-    const fields = fieldsOf(answer);
+    const fields = fieldsOf(completed(answer, ip));
     const is = (name: string, value: string | number) =>
       fields.get(name) === String(value)
         ? undefined
@@ -119,6 +145,18 @@ export function icmpError(
       (quoted.every((byte, i) => byte === original[i]) ? undefined : "quotes another packet")
     );
   };
+}
+
+/** As the device sends it: with SCTP's checksum in the quoted packet, where that was left to it. */
+function completed(answer: Uint8Array, ip: Network): Uint8Array {
+  const at = 14 + (ip.isIp6 ? 48 : 28) + ip.transportAt - ip.at;
+  const isPiece = ip.fragment?.more === true || (ip.fragment?.offset ?? 0) > 0;
+  const transport = answer.slice(at);
+  if (ip.protocol !== SCTP || isPiece || transport.length < 12) return answer;
+  const view = new DataView(transport.buffer);
+  if (view.getUint32(sctpChecksumAt) !== 0) return answer;
+  view.setUint32(sctpChecksumAt, sctpChecksum(transport), true);
+  return concat(answer.subarray(0, at), transport);
 }
 
 const isOwnText = (_text: string, answer: Uint8Array, isIp6: boolean): boolean =>

@@ -11,7 +11,7 @@ export interface Configuration {
 }
 
 export interface ServiceSpec {
-  readonly protocol: "tcp" | "udp";
+  readonly protocol: "tcp" | "udp" | "sctp";
   readonly frontends: readonly FrontendSpec[];
   /** A place in this list is an index for good: one that has gone keeps its place. */
   readonly backends: readonly BackendSpec[];

@@ -1,4 +1,4 @@
-import { TCP, type Tuple } from "./headers.ts";
+import { type Tuple, UDP } from "./headers.ts";
 import type { Route } from "./routing.ts";
 import { addressKey } from "./services.ts";
 
@@ -99,7 +99,7 @@ export class Flows {
    */
   giveWay(tuple: Tuple): void {
     const flow = this.get(turned(tuple));
-    if (!flow?.reply || (tuple.protocol === TCP && !flow.connection.closing)) return;
+    if (!flow?.reply || (tuple.protocol !== UDP && !flow.connection.closing)) return;
     for (const reply of [false, true]) this.evict(flow.connection, reply);
   }
 

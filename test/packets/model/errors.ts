@@ -2,7 +2,7 @@ import { Reason } from "../../../bpf/build/layout.ts";
 import { type Flow, turned } from "./connection.ts";
 import { whereabouts } from "./established.ts";
 import { sent } from "./forward.ts";
-import { type Parsed, TCP } from "./headers.ts";
+import { type Parsed, SCTP, TCP } from "./headers.ts";
 import type { Event, State } from "./model.ts";
 import { dropped, type Outcome, STACK, untouched } from "./outcome.ts";
 import { Rewrite } from "./rewrite.ts";
@@ -20,7 +20,7 @@ export function errorOutcomes(state: State, event: Event, error: IcmpError): rea
   if (flow === undefined || !same(error.ip.destination, error.innerTuple.source)) return [pass];
   const where = place(event, flow, error);
   if (where === "elsewhere") return [pass];
-  const checked = error.inner.protocol === TCP ? [true, false] : [true];
+  const checked = { [TCP]: [true, false], [SCTP]: [false] }[error.inner.protocol] ?? [true];
   const normal = sources(error, flow).flatMap((source) =>
     checked.flatMap((withTcpCheck) => translated(event, error, flow, source, withTcpCheck)),
   );

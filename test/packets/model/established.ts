@@ -2,9 +2,9 @@ import { Reason } from "../../../bpf/build/layout.ts";
 import { isOpening } from "./answer.ts";
 import { isInSlice } from "./configuration.ts";
 import type { Connection, Flow } from "./connection.ts";
-import { forward, type Segment, toStack } from "./forward.ts";
+import { forward, isBeyondMending, type Segment, toStack } from "./forward.ts";
 import { freshOutcomes } from "./fresh.ts";
-import { FIN, RST, TCP, UDP } from "./headers.ts";
+import { FIN, RST, UDP } from "./headers.ts";
 import type { Event, State } from "./model.ts";
 import { dropped, type Outcome, untouched } from "./outcome.ts";
 
@@ -79,7 +79,7 @@ function translated(state: State, event: Event, segment: Segment, flow: Flow): r
       state.flows.repair(flow);
       connection.expired = false;
       connection.answered ||= flow.reply;
-      if (segment.tuple.protocol === TCP && segment.tcpFlags & (FIN | RST))
+      if (segment.tuple.protocol !== UDP && segment.tcpFlags & (FIN | RST))
         connection.closing = true;
     },
   }));
@@ -87,6 +87,7 @@ function translated(state: State, event: Event, segment: Segment, flow: Flow): r
 
 function way(event: Event, segment: Segment, flow: Flow): readonly Outcome[] {
   const { path, connection, becomes } = flow;
+  if (isBeyondMending(segment, becomes)) return [dropped(Reason.DROPPED_FRAGMENT)];
   const skips = connection.skips && event.hook !== "to_outside";
   if (skips && path.kind === "stack") return [dropped(Reason.DROPPED_NO_ROUTE)];
   if (path.kind === "stack" || !skips) return [toStack(event, segment, becomes)];

@@ -3,7 +3,7 @@ import { macBytes } from "../packet/address.ts";
 import { concat } from "../packet/encode.ts";
 import { icmpError, mayComplain, timeExceeded, tooBig } from "./answer.ts";
 import type { Path } from "./connection.ts";
-import type { Parsed, Tuple } from "./headers.ts";
+import { type Parsed, SCTP, type Tuple } from "./headers.ts";
 import type { Event } from "./model.ts";
 import { DROP, dropped, type Outcome, REDIRECT, STACK } from "./outcome.ts";
 import { Rewrite } from "./rewrite.ts";
@@ -11,6 +11,15 @@ import { Rewrite } from "./rewrite.ts";
 export type Segment = Extract<Parsed, { kind: "segment" }>;
 
 const isFirst = ({ ip }: Segment): boolean => (ip.fragment?.offset ?? 0) === 0;
+
+/** A piece of an SCTP packet does not tell what another port makes of the checksum of the whole. */
+export function isBeyondMending({ ip, tuple }: Segment, becomes: Tuple): boolean {
+  const { offset = 0, more = false } = ip.fragment ?? {};
+  const isPiece = more || offset > 0;
+  const keepsPorts =
+    tuple.sourcePort === becomes.sourcePort && tuple.destinationPort === becomes.destinationPort;
+  return ip.protocol === SCTP && isPiece && !keepsPorts;
+}
 
 /** Translated, and on through the stack. */
 export function toStack(event: Event, segment: Segment, becomes: Tuple): Outcome {

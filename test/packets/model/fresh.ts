@@ -2,7 +2,7 @@ import { DeviceFlag, Reason } from "../../../bpf/build/layout.ts";
 import type { WorldDevice } from "../world.ts";
 import { type BackendSpec, slotsOf } from "./configuration.ts";
 import { type Connection, type Origin, ownTuple, type Path } from "./connection.ts";
-import { forward, type Segment, toStack } from "./forward.ts";
+import { forward, isBeyondMending, type Segment, toStack } from "./forward.ts";
 import type { Tuple } from "./headers.ts";
 import type { Event, State } from "./model.ts";
 import { DROP, dropped, type Outcome, untouched } from "./outcome.ts";
@@ -201,8 +201,9 @@ function sentOut(
   connection: Connection,
 ): readonly Outcome[] {
   const { requestPath, translated, masquerade } = connection;
-  const all =
-    requestPath.kind === "stack"
+  const all = isBeyondMending(segment, translated)
+    ? [dropped(Reason.DROPPED_FRAGMENT, true)]
+    : requestPath.kind === "stack"
       ? [toStack(event, segment, translated)]
       : forward(event, segment, translated, requestPath, !masquerade);
   return all.map((outcome) => ({

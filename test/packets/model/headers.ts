@@ -1,3 +1,5 @@
+import { CHUNK } from "../packet/packet.ts";
+
 /** Addresses and ports of a packet, addresses of 4 or 16 bytes. */
 export interface Tuple {
   readonly source: Uint8Array;
@@ -43,6 +45,7 @@ export type Parsed =
 
 export const TCP = 6;
 export const UDP = 17;
+export const SCTP = 132;
 const ICMP = 1;
 const ICMP6 = 58;
 const maxExtensions = 8;
@@ -66,12 +69,14 @@ export function parse(frame: Uint8Array, isGso = false): Parsed {
   const ip = parseFrame(frame, isGso);
   if (typeof ip === "string") return { kind: ip };
   if (ip.fragment !== undefined && ip.fragment.offset > 0) {
-    return ip.protocol === TCP || ip.protocol === UDP ? { kind: "later", ip } : { kind: "foreign" };
+    return hasPorts(ip) ? { kind: "later", ip } : { kind: "foreign" };
   }
-  if (ip.protocol === TCP || ip.protocol === UDP) return parseSegment(frame, ip);
+  if (hasPorts(ip)) return parseSegment(frame, ip);
   if (ip.protocol === (ip.isIp6 ? ICMP6 : ICMP)) return parseError(frame, ip);
   return { kind: "foreign" };
 }
+
+const hasPorts = ({ protocol }: Network): boolean => [TCP, UDP, SCTP].includes(protocol);
 
 type Refusal = "foreign" | "malformed" | "routing";
 
@@ -212,8 +217,12 @@ function tupleAt(frame: Uint8Array, ip: Network): Tuple {
 
 function parseSegment(frame: Uint8Array, ip: Network): Parsed {
   const length = ip.end - ip.transportAt;
-  if (length < (ip.protocol === TCP ? 20 : 8)) return { kind: "malformed" };
+  if (length < ({ [TCP]: 20, [SCTP]: 16 }[ip.protocol] ?? 8)) return { kind: "malformed" };
   const tuple = tupleAt(frame, ip);
+  if (ip.protocol === SCTP) {
+    const tcpFlags = flagsOfChunk(frame[ip.transportAt + 12] ?? 0);
+    return { kind: "segment", ip, tuple, tcpFlags, dubious: ip.dubious || oddPorts(tuple) };
+  }
   const whole = ip.fragment === undefined || !ip.fragment.more;
   if (ip.protocol === UDP) {
     const said = u16(frame, ip.transportAt + 4);
@@ -224,6 +233,13 @@ function parseSegment(frame: Uint8Array, ip: Network): Parsed {
   const tcpFlags = frame[ip.transportAt + 13] ?? 0;
   const odd = headerLength < 20 || headerLength > length || oddPorts(tuple) || oddFlags(tcpFlags);
   return { kind: "segment", ip, tuple, tcpFlags, dubious: ip.dubious || odd };
+}
+
+/** How far an association has come, in the flags that TCP has for it (RFC 9260 5, 9). */
+function flagsOfChunk(type: number): number {
+  if (type === CHUNK.init) return SYN;
+  if (type === CHUNK.abort || type === CHUNK.shutdownComplete) return RST;
+  return type === CHUNK.shutdown || type === CHUNK.shutdownAck ? FIN | ACK : ACK;
 }
 
 const oddPorts = ({ sourcePort, destinationPort }: Tuple): boolean =>
@@ -242,7 +258,7 @@ function parseError(frame: Uint8Array, ip: Network): Parsed {
   const extent = { at, limit: ip.end, embedded: true, unsaid: 0 };
   const inner = ip.isIp6 ? parseIp6(frame, extent) : parseIp4(frame, extent);
   if (typeof inner === "string") return { kind: "malformed" };
-  if (inner.protocol !== TCP && inner.protocol !== UDP) return { kind: "foreign" };
+  if (!hasPorts(inner)) return { kind: "foreign" };
   if (inner.fragment !== undefined && inner.fragment.offset > 0) return { kind: "foreign" };
   if (inner.end - inner.transportAt < 4) return { kind: "malformed" };
   const cut =

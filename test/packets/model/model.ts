@@ -7,7 +7,7 @@ import { type Connection, Flows } from "./connection.ts";
 import { errorOutcomes } from "./errors.ts";
 import { established } from "./established.ts";
 import { freshOutcomes } from "./fresh.ts";
-import { type Parsed, parse, TCP, type Tuple } from "./headers.ts";
+import { type Parsed, parse, type Tuple, UDP } from "./headers.ts";
 import { matches, type Observed, type Outcome, untouched } from "./outcome.ts";
 import { addressKey, Services } from "./services.ts";
 
@@ -93,7 +93,7 @@ export class Model {
 const secondsPerTick = 2 ** 30 / 1e9;
 
 function timeoutTicks({ request, answered }: Connection): number {
-  if (request.protocol === TCP) return answered ? timeouts.tcpEstablished : timeouts.tcpOpening;
+  if (request.protocol !== UDP) return answered ? timeouts.tcpEstablished : timeouts.tcpOpening;
   return answered ? timeouts.udpStream : timeouts.udp;
 }
 
@@ -138,7 +138,7 @@ function segmentOutcomes(state: State, event: Event, segment: Segment): readonly
   const flow = state.flows.get(tuple);
   if (flow !== undefined) return established(state, event, segment, flow);
   if (event.hook === "to_outside") return [untouched(event.frame)];
-  if (tuple.protocol === TCP && !isOpening(tcpFlags)) return [untouched(event.frame, "any")];
+  if (tuple.protocol !== UDP && !isOpening(tcpFlags)) return [untouched(event.frame, "any")];
   return freshOutcomes(state, event, segment, undefined);
 }
 
@@ -167,7 +167,7 @@ function laterFragment(
   const flow = state.flows.get(tuple);
   const segment: Segment = { kind: "segment", ip, tuple, tcpFlags: 0, dubious: ip.dubious };
   if (flow === undefined) {
-    if (event.hook === "to_outside" || protocol === TCP) return [pass];
+    if (event.hook === "to_outside" || protocol !== UDP) return [pass];
     // What became of the first one is what may become of this one.
     return [...freshOutcomes(state, event, segment, undefined).map(doubtful), pass];
   }

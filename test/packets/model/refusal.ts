@@ -1,6 +1,6 @@
-import { icmpError, mayRefuse, portUnreachable, reset } from "./answer.ts";
+import { abort, icmpError, isWholeInit, mayRefuse, portUnreachable, reset } from "./answer.ts";
 import type { Segment } from "./forward.ts";
-import { TCP } from "./headers.ts";
+import { SCTP, TCP } from "./headers.ts";
 import type { Event } from "./model.ts";
 import { dropped, type Outcome, REDIRECT, untouched } from "./outcome.ts";
 
@@ -14,6 +14,10 @@ export function refused(event: Event, segment: Segment, reason: number): readonl
   }
   const unreachable = icmpError(question, portUnreachable(ip.isIp6));
   const isPlain = ip.transportAt - ip.at === (ip.isIp6 ? 40 : 20) && ip.fragment === undefined;
+  if (tuple.protocol === SCTP && isPlain) {
+    if (!isWholeInit(question)) return [dropped(reason)];
+    return [{ name: "refused", verdict: REDIRECT, packet: abort(question), reason }];
+  }
   const judges =
     tuple.protocol !== TCP
       ? [unreachable]

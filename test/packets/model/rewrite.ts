@@ -1,4 +1,5 @@
-import { type Network, TCP, type Tuple, UDP, u16 } from "./headers.ts";
+import { sctpChecksum, sctpChecksumAt } from "../packet/crc32c.ts";
+import { type Network, SCTP, TCP, type Tuple, UDP, u16 } from "./headers.ts";
 
 /** A copy of the frame, changed field by field with every checksum kept in step (RFC 1624). */
 export class Rewrite {
@@ -11,13 +12,27 @@ export class Rewrite {
   /** Gives a packet other addresses and, unless it is a later fragment, ports. */
   tuple(ip: Network, to: Tuple, withPorts: boolean): void {
     const sums = this.#transportSums(ip, withPorts);
+    const crc = ip.protocol === SCTP && withPorts ? sctpChecksum(this.#transport(ip)) : undefined;
     this.#addresses(ip, to.source, to.destination, sums);
     if (withPorts) this.#ports(ip, to, sums);
+    if (crc !== undefined) this.#adjustCrc(ip, crc ^ sctpChecksum(this.#transport(ip)));
+  }
+
+  #transport(ip: Network): Uint8Array {
+    return this.bytes.subarray(ip.transportAt, ip.end);
+  }
+
+  /** As right or wrong as before; zero is what the device will compute. */
+  #adjustCrc(ip: Network, change: number): void {
+    const view = new DataView(this.bytes.buffer, this.bytes.byteOffset);
+    const at = ip.transportAt + sctpChecksumAt;
+    const old = view.getUint32(at, true);
+    if (old !== 0) view.setUint32(at, old ^ change, true);
   }
 
   /**
    * Of an ICMP error: the outer and the embedded packet. RFC 5508 asks for the embedded headers as
-   * they were; that of TCP may lack its checksum, and nobody looks at it.
+   * they were; those of TCP and SCTP may lack their checksum, and nobody looks at it.
    */
   error(
     ip: Network,
@@ -47,7 +62,7 @@ export class Rewrite {
 
   #transportSums(ip: Network, present: boolean): readonly Sum[] {
     const at = ip.transportAt + (ip.protocol === TCP ? 16 : 6);
-    if (!present || at + 2 > ip.end) return [];
+    if (!present || ip.protocol === SCTP || at + 2 > ip.end) return [];
     return [{ at, udp: ip.protocol === UDP }];
   }
 

@@ -7,7 +7,7 @@ import {
   nodePorts,
   type ServiceSpec,
 } from "./configuration.ts";
-import { TCP, type Tuple } from "./headers.ts";
+import { SCTP, TCP, type Tuple, UDP } from "./headers.ts";
 import { covers } from "./routing.ts";
 
 export interface Found {
@@ -15,6 +15,12 @@ export interface Found {
   readonly service: ServiceSpec;
   readonly kind: FrontendSpec["kind"];
 }
+
+const protocolNames: Readonly<Record<number, ServiceSpec["protocol"]>> = {
+  [TCP]: "tcp",
+  [UDP]: "udp",
+  [SCTP]: "sctp",
+};
 
 export const addressKey = (address: Uint8Array): string => address.join();
 
@@ -67,7 +73,7 @@ export class Services {
   /** KP-20 to KP-26, KP-31, PF-30. */
   find({ destination, destinationPort, protocol }: Tuple): Found | "unserved" | undefined {
     const address = addressKey(destination);
-    const rest = `${protocol === TCP ? "tcp" : "udp"}:${destinationPort}`;
+    const rest = `${protocolNames[protocol]}:${destinationPort}`;
     const exact = this.#exact.get(`${address}:${rest}`);
     if (exact !== undefined) return exact;
     const inRange = destinationPort >= nodePorts[0] && destinationPort <= nodePorts[1];

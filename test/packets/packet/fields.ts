@@ -1,6 +1,7 @@
 import { ipText, macText } from "./address.ts";
 import { fold, pseudoHeaderSum, sum } from "./checksum.ts";
-import { ETHERTYPE, PROTOCOL, TCP_FLAGS } from "./packet.ts";
+import { sctpChecksum, sctpChecksumAt } from "./crc32c.ts";
+import { CHUNK, ETHERTYPE, PROTOCOL, TCP_FLAGS } from "./packet.ts";
 
 /** A packet taken apart, for people: names and values in the order of the bytes. Never throws. */
 export type Fields = Map<string, string>;
@@ -12,6 +13,10 @@ const extensionNames: Readonly<Record<number, string>> = {
   [PROTOCOL.authentication]: "authentication",
   [PROTOCOL.destinationOptions]: "destination-options",
 };
+
+const chunkNames = new Map<number, string>(
+  Object.entries(CHUNK).map(([name, number]) => [number, name]),
+);
 
 /** Of a frame, from the Ethernet header on. */
 export function fieldsOf(frame: Uint8Array): Fields {
@@ -149,7 +154,7 @@ function transportFields(
       : fold(sum(body) + initial) === 0xffff
         ? "ok"
         : `bad ${field}`;
-  if (protocol === PROTOCOL.tcp || protocol === PROTOCOL.udp) {
+  if (protocol === PROTOCOL.tcp || protocol === PROTOCOL.udp || protocol === PROTOCOL.sctp) {
     set("sport", view.getUint16(0));
     set("dport", view.getUint16(2));
   }
@@ -168,6 +173,15 @@ function transportFields(
     set("udp.length", view.getUint16(4));
     set("udp.checksum", view.getUint16(6) === 0 ? "none" : judge(view.getUint16(6), pseudo));
     set("payload", hex(body.subarray(8)));
+  } else if (protocol === PROTOCOL.sctp) {
+    const field = view.getUint32(sctpChecksumAt, true);
+    const isRight = pseudo === undefined || field === sctpChecksum(body);
+    set("sctp.tag", view.getUint32(4));
+    set("sctp.checksum", field === 0 ? "none" : isRight ? "ok" : `bad ${field}`);
+    set("sctp.chunk", chunkNames.get(view.getUint8(12)) ?? view.getUint8(12));
+    set("sctp.flags", view.getUint8(13));
+    set("sctp.length", view.getUint16(14));
+    set("payload", hex(body.subarray(16)));
   } else if (protocol === PROTOCOL.icmp || protocol === PROTOCOL.icmp6) {
     icmpFields(
       fields,

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { ipBytes, ipText, mapped } from "./address.ts";
 import { complement, sum } from "./checksum.ts";
+import { crc32c } from "./crc32c.ts";
 import { encode, encodeIp, fragmentsOf } from "./encode.ts";
 import { fieldsOf } from "./fields.ts";
 import type { PacketSpec, Transport } from "./packet.ts";
@@ -41,6 +42,29 @@ describe("the builders of packets", () => {
     expect((packet[14 + 26]! << 8) | packet[14 + 27]!).toBe(0xffff - folded);
   });
 
+  it.each([
+    ["nothing but zeros", new Uint8Array(32), 0x8a9136aa],
+    ["nothing but ones", new Uint8Array(32).fill(255), 0x62a8ab43],
+    ["counting up", Uint8Array.from({ length: 32 }, (_, i) => i), 0x46dd794e],
+    ["counting down", Uint8Array.from({ length: 32 }, (_, i) => 31 - i), 0x113fdb5c],
+    ["digits", new TextEncoder().encode("123456789"), 0xe3069283],
+  ])("give %s the CRC32c of RFC 3720 B.4", (_, given, crc) => {
+    expect(crc32c(given)).toBe(crc);
+  });
+
+  it("send SCTP's checksum lowest byte first, and over padding too (RFC 9260)", () => {
+    const packet = encode(
+      v4({ kind: "sctp", sourcePort: 1, destinationPort: 2, chunk: "data", payload: bytes("aa") }),
+    );
+    const sctp = packet.subarray(34);
+    expect([...sctp.subarray(12)]).toEqual([0, 0, 0, 5, 0xaa, 0, 0, 0]);
+    expect(new DataView(sctp.slice().buffer).getUint32(8, true)).toBe(
+      crc32c(sctp.slice().fill(0, 8, 12)),
+    );
+    expect(fieldsOf(packet).get("sctp.checksum")).toBe("ok");
+    expect(fieldsOf(packet.with(50, 0xab)).get("sctp.checksum")).toMatch(/^bad /);
+  });
+
   it("write and read addresses", () => {
     const texts = [
       "10.0.0.255",
@@ -66,6 +90,7 @@ describe("the builders of packets", () => {
         options: [2, 4, 5, 180],
         payload: new Uint8Array([9]),
       },
+      { kind: "sctp", sourcePort: 1, destinationPort: 2, chunk: "init", payload: bytes("01 02") },
       { kind: "icmp", type: 3, code: 3, payload: encodeIp(make(udp)) },
     ];
     for (const make of [v4, v6]) {

@@ -42,7 +42,7 @@ export type Extension =
   | { readonly kind: "routing"; readonly segmentsLeft: number; readonly type?: number }
   | { readonly kind: "authentication"; readonly words?: number };
 
-export type Transport = Tcp | Udp | Icmp | Raw;
+export type Transport = Tcp | Udp | Sctp | Icmp | Raw;
 
 export interface Ports {
   readonly sourcePort: number;
@@ -67,6 +67,20 @@ export interface Udp extends Ports {
   readonly payload?: Uint8Array;
   readonly checksum?: number;
 }
+
+/** A packet with one chunk (RFC 9260 3). */
+export interface Sctp extends Ports {
+  readonly kind: "sctp";
+  readonly chunk: Chunk;
+  /** Verification tag; default 0 of INIT, else 7. */
+  readonly tag?: number;
+  /** Behind the chunk's header; padded to a multiple of 4 bytes. */
+  readonly payload?: Uint8Array;
+  /** 0: left to the device. */
+  readonly checksum?: number;
+}
+
+export type Chunk = keyof typeof CHUNK;
 
 /** ICMP, or ICMPv6 where the addresses are IPv6. */
 export interface Icmp {
@@ -96,8 +110,25 @@ export const PROTOCOL = {
   icmp6: 58,
   noNext: 59,
   destinationOptions: 60,
+  sctp: 132,
 } as const;
 
 export const ETHERTYPE = { ip4: 0x0800, ip6: 0x86dd, vlan: 0x8100 } as const;
+
+export const CHUNK = {
+  data: 0,
+  init: 1,
+  initAck: 2,
+  sack: 3,
+  heartbeat: 4,
+  heartbeatAck: 5,
+  abort: 6,
+  shutdown: 7,
+  shutdownAck: 8,
+  error: 9,
+  cookieEcho: 10,
+  cookieAck: 11,
+  shutdownComplete: 14,
+} as const;
 
 export const TCP_FLAGS = "FSRPAUEC";

@@ -1,8 +1,11 @@
 import { complement, fold, pseudoHeaderSum, sum } from "./checksum.ts";
+import { sctpChecksum, sctpChecksumAt } from "./crc32c.ts";
 import {
+  CHUNK,
   type Icmp,
   PROTOCOL,
   type Raw,
+  type Sctp,
   TCP_FLAGS,
   type Tcp,
   type Transport,
@@ -41,8 +44,9 @@ function protocolOf(transport: Transport, isIp6: boolean): number {
   return PROTOCOL[transport.kind];
 }
 
+/** Of one's complement sums. */
 function checksumAt(transport: Transport): number | undefined {
-  return { tcp: 16, udp: 6, icmp: 2, raw: undefined }[transport.kind];
+  return { tcp: 16, udp: 6, icmp: 2, sctp: undefined, raw: undefined }[transport.kind];
 }
 
 function unsummed(transport: Transport): Uint8Array {
@@ -51,6 +55,8 @@ function unsummed(transport: Transport): Uint8Array {
       return tcpBytes(transport);
     case "udp":
       return udpBytes(transport);
+    case "sctp":
+      return sctpBytes(transport);
     case "icmp":
       return icmpBytes(transport);
     case "raw":
@@ -85,6 +91,20 @@ function udpBytes({ sourcePort, destinationPort, payload = nothing }: Udp): Uint
   view.setUint16(2, destinationPort);
   view.setUint16(4, bytes.length);
   bytes.set(payload, 8);
+  return bytes;
+}
+
+function sctpBytes(sctp: Sctp): Uint8Array {
+  const { chunk, payload = nothing, tag = chunk === "init" ? 0 : 7, checksum } = sctp;
+  const bytes = new Uint8Array(16 + 4 * Math.ceil(payload.length / 4));
+  const view = new DataView(bytes.buffer);
+  view.setUint16(0, sctp.sourcePort);
+  view.setUint16(2, sctp.destinationPort);
+  view.setUint32(4, tag);
+  view.setUint8(12, CHUNK[chunk]);
+  view.setUint16(14, 4 + payload.length);
+  bytes.set(payload, 16);
+  view.setUint32(sctpChecksumAt, checksum ?? sctpChecksum(bytes), true);
   return bytes;
 }
 

@@ -37,7 +37,7 @@ import { ipBytes, mapped } from "../packet/address.ts";
 import { devices, ext0, ext1, ext2, node } from "../world.ts";
 
 const noService = 0xffffffff;
-const protocolNumber = { tcp: 6, udp: 17 } as const;
+const protocolNumber = { tcp: 6, udp: 17, sctp: 132 } as const;
 const slotsPerLine = 16;
 /** Lines that one service has for each of its slices. */
 const linesPerSlice = 8;
