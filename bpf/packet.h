@@ -37,9 +37,8 @@
 #define TCP_RST 4
 #define TCP_ACK 16
 
-/* With the header of the first chunk. */
-#define SCTP_HEADER 16
-#define SCTP_CHUNK_AT 12
+#define SCTP_HEADER 12
+#define SCTP_CHUNK_HEADER 4
 #define SCTP_INIT 1
 #define SCTP_ABORT 6
 #define SCTP_SHUTDOWN 7
@@ -168,6 +167,21 @@ static __always_inline __u32 least_header(__u8 protocol)
 	return protocol == IPPROTO_SCTP ? SCTP_HEADER : UDP_HEADER;
 }
 
+/*
+ * Of SCTP's common header all can be read in place. Of what the device is to cut (GSO_BY_FRAGS) nothing
+ * else may be brought there: it would be taken for a part of the header, in each segment.
+ */
+static __always_inline bool read_chunk(struct __sk_buff *skb, struct packet *packet, __u32 at)
+{
+	__u8 type;
+
+	if (at - packet->l3 + SCTP_CHUNK_HEADER > packet->length ||
+	    bpf_skb_load_bytes(skb, at, &type, sizeof(type)))
+		return false;
+	packet->tcp = flags_of_chunk(type);
+	return true;
+}
+
 /* What follows the network header. */
 static __always_inline enum parsed parse_transport(struct __sk_buff *skb, struct packet *packet)
 {
@@ -195,10 +209,8 @@ static __always_inline enum parsed parse_transport(struct __sk_buff *skb, struct
 			return PARSED_TRUNCATED;
 		packet->tcp = header[TCP_FLAGS_AT];
 		bytes = (header[TCP_OFFSET_AT] >> 4) * 4;
-	} else if (protocol == IPPROTO_SCTP) {
-		if ((void *)(header + SCTP_HEADER) > end_of(skb))
-			return PARSED_TRUNCATED;
-		packet->tcp = flags_of_chunk(header[SCTP_CHUNK_AT]);
+	} else if (protocol == IPPROTO_SCTP && !read_chunk(skb, packet, l4 + SCTP_HEADER)) {
+		return PARSED_TRUNCATED;
 	}
 	packet->headers = l4 - packet->l3 + bytes;
 	return packet->part == PART_FIRST ? match_fragment(packet) : PARSED_FLOW;

@@ -18,7 +18,7 @@ case $purpose in
 test) packages="$packages procps=pgrep nftables=nft openssl=openssl curl=curl iperf3=iperf3
 bind9-dnsutils=dig ethtool=ethtool iptables=iptables" ;;
 vm) packages="$packages qemu-system-x86=qemu-system-x86_64 busybox-static=/usr/share/doc/busybox-static
-e2fsprogs=mke2fs xz-utils=xz" ;;
+e2fsprogs=mke2fs xz-utils=xz ethtool=ethtool" ;;
 esac
 
 missing=

@@ -11,7 +11,8 @@ export interface OpenedPrograms {
   readonly features: readonly FeatureReport[];
 }
 
-const SERVED = "traffic from outside and from pods that bypass the socket is served";
+const SERVED =
+  "traffic from outside and from pods that bypass the socket is served, and SCTP but for the node's own";
 const UNSERVED = "traffic from outside, and from pods that bypass the socket, is not served";
 
 /** The per-packet programs, or why there are none: the socket level goes on (PF-07). */

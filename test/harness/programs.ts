@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { command } from "./command.ts";
 
-export type Program = "podserver" | "loadgen" | "straggler" | "tunnel";
+export type Program = "podserver" | "loadgen" | "sctp" | "straggler" | "tunnel";
 
 let built: Promise<unknown> | undefined;
 

@@ -111,6 +111,45 @@ describe.each(chosenKernels())("on kernel $name", (kernel) => {
     expect(report.inPod).toEqual({ tcp4: v4, tcp6: v6, udp4: v4, udp6: v6 });
   });
 
+  it("leads SCTP from outside to a pod, and stands in for the client at one elsewhere (KP-33)", () => {
+    expect(report.sctp.outside).toEqual({
+      pod: {
+        sctp4: { backend: "10.244.1.2 to 192.0.2.254", peer: "192.0.2.1 30020" },
+        sctp6: { backend: "fd00:244:1::2 to 2001:db8::fe", peer: "2001:db8::1 30020" },
+      },
+      remote: {
+        sctp4: { backend: "198.51.100.7 to 192.0.2.1", peer: "192.0.2.1 30021" },
+        sctp6: { backend: "2001:db8:7::7 to 2001:db8::1", peer: "2001:db8::1 30021" },
+      },
+      host: {
+        sctp4: { backend: "10.244.0.11 to 192.0.2.254", peer: "192.0.2.1 30022" },
+        sctp6: { backend: "fd00:244::11 to 2001:db8::fe", peer: "2001:db8::1 30022" },
+      },
+    });
+  });
+
+  it("leads SCTP from a pod to a ClusterIP, whose backend may be that pod (KP-29, KP-33)", () => {
+    expect(report.sctp.inPod).toEqual({
+      sctp4: { backend: "198.51.100.7 to 10.244.1.2", peer: "10.96.0.21 80" },
+      sctp6: { backend: "2001:db8:7::7 to fd00:244:1::2", peer: "fd00:96::21 80" },
+    });
+    expect(report.sctp.hairpin).toEqual({
+      sctp4: { backend: "10.244.1.2 to 10.244.1.1", peer: "10.96.0.20 80" },
+      sctp6: { backend: "fd00:244:1::2 to fd00:244:1::1", peer: "fd00:96::20 80" },
+    });
+  });
+
+  it("does not serve the node's own SCTP clients (KP-33)", () => {
+    const unserved = { error: "ETIMEDOUT", during: "connect" };
+    expect(report.sctp.onNode).toEqual({ sctp4: unserved, sctp6: unserved });
+  });
+
+  it("refuses SCTP to a Service without endpoints at once (KP-14, KP-33)", () => {
+    const refused = { error: "ECONNREFUSED", during: "connect" };
+    expect(report.sctp.refused).toEqual({ sctp4: refused, sctp6: refused });
+    expect(report.sctp.refusedOutside).toEqual({ sctp4: refused, sctp6: refused });
+  });
+
   it("destroys the connected UDP socket whose backend has gone, and no other (PF-20, PF-21)", () => {
     expect(report.staleSocketError).toBe("ECONNABORTED");
     expect(report.keptSocket).toBe("fd00:244::11");
@@ -137,7 +176,7 @@ describe.each(chosenKernels())("on kernel $name", (kernel) => {
   it("adopts what stands when the agent starts anew, and writes nothing (PF-02)", () => {
     expect(report.adopted.sync).toMatchObject({
       ready: true,
-      services: 24,
+      services: 42,
       writes: { frontends: 0, services: 0, slots: 0, backends: 0 },
     });
   });

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { program } from "../harness/programs.ts";
 import { command } from "./command.ts";
 import { buildReportImage, type ReportImage } from "./report.ts";
 
@@ -11,5 +12,7 @@ export const buildDatapathImage = async (): Promise<ReportImage> => {
     "/sluice/test/vm/guest": join(root, "test/vm/guest"),
     "/sluice/test/harness/until.ts": join(root, "test/harness/until.ts"),
     "/sluice/dist": join(root, "dist"),
+    "/sluice/bin/sctp": await program("sctp"),
+    "/sbin/ethtool": "/sbin/ethtool",
   });
 };

@@ -83,14 +83,15 @@ const filesAt = async (path: string): Promise<readonly string[]> => {
 const ET_EXEC = 2;
 const ET_DYN = 3;
 
-/** A program, shared library or addon; a BPF object is none of these. */
+/** A program that names its loader, a shared library or an addon; a BPF object is none of these. */
 const isLinked = async (path: string): Promise<boolean> => {
   const file = await open(path);
   try {
-    const head = Buffer.alloc(18);
+    const head = Buffer.alloc(4096);
     await file.read(head, 0, head.length, 0);
     const type = head.readUInt16LE(16);
-    return head.toString("latin1", 0, 4) === "\x7fELF" && (type === ET_EXEC || type === ET_DYN);
+    if (head.toString("latin1", 0, 4) !== "\x7fELF") return false;
+    return type === ET_DYN || (type === ET_EXEC && head.includes("/ld-linux"));
   } finally {
     await file.close();
   }

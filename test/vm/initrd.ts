@@ -8,6 +8,7 @@ const WANTED = [
   ["virtio_pci", "virtio_blk", "crc32c_generic", "ext4"],
   ["ipv6", "veth", "dummy", "sch_ingress", "cls_bpf"],
   ["inet_diag", "tcp_diag", "udp_diag"],
+  ["sctp"],
 ].flat();
 
 const INIT = `#!/bin/busybox sh

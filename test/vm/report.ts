@@ -23,7 +23,7 @@ export const buildReportImage = async (script: string, files: Files): Promise<Re
 
 /** Boots the kernel, runs the image's script and returns what it reports. */
 export const reportFrom = async <Report>(kernel: Kernel, image: ReportImage): Promise<Report> => {
-  const run = { image: image.path, script: image.script, timeoutMs: 90_000 };
+  const run = { image: image.path, script: image.script, timeoutMs: 180_000 };
   const { output } = await runInVm(kernel, run);
   const line = output.split("\n").find((text) => text.startsWith(REPORT_MARK));
   if (line === undefined) throw new Error(`the guest reports nothing; it wrote:\n${output}`);

@@ -23,7 +23,7 @@ export const startAgent = async (folder: string): Promise<ChildProcess> => {
     stdio: "inherit",
   });
   await until(async () => agent.exitCode !== null || (await isHealthy()), {
-    deadlineMs: 30_000,
+    deadlineMs: 60_000,
     describe: "the agent to be healthy",
   });
   if (agent.exitCode !== null) throw new Error(`the agent ended with exit code ${agent.exitCode}`);

@@ -3,11 +3,14 @@ import { once } from "node:events";
 import { answerAt } from "./backends.ts";
 import { askByPackets } from "./clients.ts";
 import type { Address } from "./manifests.ts";
-import type { PacketOutcomes } from "./report.ts";
+import type { PacketOutcomes, SctpOutcomes } from "./report.ts";
+import { answerSctp, askBySctp } from "./sctp.ts";
 
 interface Question {
   readonly to: Address;
   readonly port: number;
+  /** Over SCTP, from here. */
+  readonly from?: Address;
 }
 
 const SCRIPT = import.meta.filename;
@@ -32,19 +35,27 @@ export class Elsewhere {
     return new Elsewhere(child);
   }
 
-  async ask(to: Address, port: number): Promise<PacketOutcomes> {
-    const question: Question = { to, port };
+  ask(to: Address, port: number): Promise<PacketOutcomes> {
+    return this.#ask<PacketOutcomes>({ to, port });
+  }
+
+  askBySctp(from: Address, to: Address, port: number): Promise<SctpOutcomes> {
+    return this.#ask<SctpOutcomes>({ from, to, port });
+  }
+
+  async #ask<Outcomes>(question: Question): Promise<Outcomes> {
     this.#process.send(question);
     const [answer] = await once(this.#process, "message");
-    return answer as PacketOutcomes;
+    return answer as Outcomes;
   }
 }
 
 if (process.argv[1] === SCRIPT) {
   const [, , ip4 = "", ip6 = ""] = process.argv;
   await answerAt({ ip4, ip6 }, true);
-  process.on("message", async ({ to, port }: Question) =>
-    process.send?.(await askByPackets(to, port)),
+  await answerSctp({ ip4, ip6 });
+  process.on("message", async ({ from, to, port }: Question) =>
+    process.send?.(await (from ? askBySctp(from, to, port) : askByPackets(to, port))),
   );
   process.on("disconnect", () => process.exit());
   process.send?.("ready");

@@ -27,8 +27,9 @@ import {
   SERVED,
   SERVICE_PORT,
 } from "./manifests.ts";
-import { becomeNode } from "./network.ts";
-import { REPORT_MARK, type Report } from "./report.ts";
+import { becomeNode, CLIENT } from "./network.ts";
+import { REPORT_MARK, type Report, type SctpReport } from "./report.ts";
+import { answerSctp, askBySctp } from "./sctp.ts";
 
 /** Runs inside the guest: programs Services through the agent and reports what clients see. */
 const FOLDER = "/tmp/manifests";
@@ -36,6 +37,7 @@ const [first, second] = BACKENDS;
 
 becomeNode();
 for (const backend of BACKENDS) await startBackend(backend);
+await answerSctp(first);
 const before = await askTcp(SERVED.ip4);
 publishNode(FOLDER);
 publish(FOLDER, "served", SERVED, [first]);
@@ -44,6 +46,7 @@ publish(FOLDER, "moving", MOVING, [first]);
 publish(FOLDER, "pod", OUTSIDE.pod, [POD]);
 publish(FOLDER, "remote", OUTSIDE.remote, [REMOTE]);
 publish(FOLDER, "host", OUTSIDE.host, [{ ...first, nodeName: NODE_NAME }]);
+publish(FOLDER, "nobody", OUTSIDE.nobody, []);
 const [agent, machine, pod] = await Promise.all([
   startAgent(FOLDER),
   Elsewhere.start("outside", REMOTE),
@@ -59,6 +62,18 @@ const outside = {
   host: await machine.ask(NODE, OUTSIDE.host.nodePort),
 };
 const inPod = await pod.ask(OUTSIDE.remote, SERVICE_PORT);
+const sctp: SctpReport = {
+  outside: {
+    pod: await machine.askBySctp(CLIENT, NODE, OUTSIDE.pod.nodePort),
+    remote: await machine.askBySctp(CLIENT, NODE, OUTSIDE.remote.nodePort),
+    host: await machine.askBySctp(CLIENT, NODE, OUTSIDE.host.nodePort),
+  },
+  inPod: await pod.askBySctp(POD, OUTSIDE.remote, SERVICE_PORT),
+  hairpin: await pod.askBySctp(POD, OUTSIDE.pod, SERVICE_PORT),
+  onNode: await askBySctp(NODE, SERVED, SERVICE_PORT, 1_000),
+  refused: await pod.askBySctp(POD, EMPTY, SERVICE_PORT),
+  refusedOutside: await machine.askBySctp(CLIENT, NODE, OUTSIDE.nobody.nodePort),
+};
 
 const kept = await connectUdp(SERVED.ip6);
 await askAgain(kept);
@@ -97,6 +112,7 @@ const report: Report = {
   loopback,
   outside,
   inPod,
+  sctp,
   staleSocketError,
   keptSocket,
   moved,

@@ -34,6 +34,7 @@ export const OUTSIDE = {
   pod: { ip4: "10.96.0.20", ip6: "fd00:96::20", nodePort: 30_020 },
   remote: { ip4: "10.96.0.21", ip6: "fd00:96::21", nodePort: 30_021 },
   host: { ip4: "10.96.0.22", ip6: "fd00:96::22", nodePort: 30_022 },
+  nobody: { ip4: "10.96.0.23", ip6: "fd00:96::23", nodePort: 30_023 },
 } as const;
 
 export const SERVICE_PORT = 80;
@@ -74,7 +75,7 @@ const write = (folder: string, name: string, objects: readonly object[]): void =
   renameSync(scratch, join(folder, `${name}.yaml`));
 };
 
-const PROTOCOLS = ["TCP", "UDP"];
+const PROTOCOLS = ["TCP", "UDP", "SCTP"];
 
 const service = (name: string, address: Address, nodePort: number | undefined) => ({
   apiVersion: "v1",

@@ -11,7 +11,8 @@ export const CGROUP = "/sys/fs/cgroup/node";
 /**
  * Makes a node of the guest: a pod behind a veth pair, another pair to all that is outside, and a
  * cgroup for the node's processes. This process joins it; those in the namespaces do not, so that
- * none of their sockets meets a hook.
+ * none of their sockets meets a hook. What comes from outside bears its SCTP checksum, as from a wire;
+ * what the pod sends is left to the device to sum up and to cut.
  */
 export const becomeNode = (): void => {
   ip(`
@@ -35,6 +36,16 @@ export const becomeNode = (): void => {
     `route add fd00:244:1::/64 via ${NODE.ip6}`,
   ]);
   inside("pod", POD, ["route add default via 10.244.1.1", "route add ::/0 via fd00:244:1::1"]);
+  const offloads = ["tx-checksum-sctp", "off", "tx-sctp-segmentation", "off"];
+  execFileSync("/sbin/ip", [
+    "netns",
+    "exec",
+    "outside",
+    "/sbin/ethtool",
+    "-K",
+    "eth0",
+    ...offloads,
+  ]);
   for (const forwarding of ["ipv4/ip_forward", "ipv6/conf/all/forwarding"])
     writeFileSync(`/proc/sys/net/${forwarding}`, "1");
   mkdirSync(CGROUP);

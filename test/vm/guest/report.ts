@@ -19,6 +19,24 @@ export type Outcomes = Readonly<Record<ClientName, Outcome>>;
 /** Of clients whose connections are translated packet by packet. */
 export type PacketOutcomes = Readonly<Record<"tcp4" | "tcp6" | "udp4" | "udp6", Outcome>>;
 
+export type SctpOutcomes = Readonly<Record<"sctp4" | "sctp6", Outcome>>;
+
+/** Of SCTP clients, all of them translated packet by packet. */
+export interface SctpReport {
+  /** Outside, to the node's NodePorts, by what answers for them. */
+  readonly outside: Readonly<Record<"pod" | "remote" | "host", SctpOutcomes>>;
+  /** In a pod, to a ClusterIP whose backend is elsewhere. */
+  readonly inPod: SctpOutcomes;
+  /** In a pod, to the ClusterIP of which it is the backend itself. */
+  readonly hairpin: SctpOutcomes;
+  /** Of the node itself, to a ClusterIP. */
+  readonly onNode: SctpOutcomes;
+  /** In a pod, to a Service without endpoints. */
+  readonly refused: SctpOutcomes;
+  /** Outside, to a NodePort without endpoints. */
+  readonly refusedOutside: SctpOutcomes;
+}
+
 /** What one guest run tells its host, on one line that starts with `REPORT_MARK`. */
 export interface Report {
   readonly kernel: string;
@@ -37,6 +55,7 @@ export interface Report {
   readonly outside: Readonly<Record<"pod" | "remote" | "host", PacketOutcomes>>;
   /** Of a client in a pod that no hook sees, to a ClusterIP. */
   readonly inPod: PacketOutcomes;
+  readonly sctp: SctpReport;
   /** What a connected UDP socket met when its backend had gone; null: nothing, until the deadline. */
   readonly staleSocketError: string | null;
   /** What answered over a connected UDP socket whose backend had stayed. */
