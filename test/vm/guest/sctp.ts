@@ -6,7 +6,7 @@ import type { Outcome, SctpOutcomes } from "./report.ts";
 
 /** Node has no SCTP sockets: test/harness/sctp.c has. */
 const PROGRAM = "/sluice/bin/sctp";
-const DEADLINE_MS = 10_000;
+const DEADLINE_MS = 5_000;
 /** Of a request: many packets, which a veth takes as one that is yet to be cut (GSO). */
 const BYTES = 200_000;
 
