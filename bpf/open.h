@@ -207,11 +207,13 @@ __noinline int claim_tuple(void)
 /*
  * Fills the request's entry but for its port. Backends of this node see the client; so do all that
  * a pod asks for, but itself. For others the node stands in, and the stack is not asked: to it, a
- * packet that comes in with the node's address is a martian.
+ * packet that comes in with the node's address is a martian. A backend that is said to be of this
+ * node, and that packets leave the node for, is another's, unless a policy leads to those of this
+ * node alone: its replies would not come back here.
  */
 static __always_inline int address_request(struct __sk_buff *skb, struct scratch *opening,
 					   const struct flow_key *key, const struct found *found,
-					   const struct choice *choice, enum hook hook)
+					   const struct choice *choice, __u8 slice, enum hook hook)
 {
 	struct flow *request = &opening->request;
 	bool is_local = choice->backend->flags & BACKEND_LOCAL;
@@ -234,6 +236,8 @@ static __always_inline int address_request(struct __sk_buff *skb, struct scratch
 	__builtin_memset(request->to, 0, ETH_ADDRESSES);
 	route = find_route(skb, request, key->protocol, skb->ifindex);
 	out = route == ROUTE_AWAY ? opening->egress_flags : 0;
+	if (slice == BACKEND_IN_CLUSTER && out & DEVICE_EXTERNAL)
+		is_local = false;
 	is_local = is_local || route == ROUTE_HERE || out & DEVICE_POD;
 	masquerade = hook == HOOK_FROM_POD ?
 			     address_equal(&request->source, &request->destination) : !is_local;
@@ -335,7 +339,7 @@ static __always_inline int open_flow(struct __sk_buff *skb, const struct packet 
 				     enum hook hook)
 {
 	struct flow *request = &opening->request;
-	int reason = address_request(skb, opening, &packet->key, found, choice, hook);
+	int reason = address_request(skb, opening, &packet->key, found, choice, slice, hook);
 	long error;
 
 	if (reason != REASON_NEW_FLOW)
