@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Resource } from "../../agent/model/event.ts";
 import { KubernetesSource } from "../../agent/sources/kubernetes/source.ts";
+import type { ResourceStatus } from "../../agent/sources/source.ts";
 import { answer, FakeApiServer, type Handler, status } from "./apiserver.ts";
 import { TestClock } from "./clock.ts";
 import { Recorder, until } from "./recorder.ts";
@@ -61,6 +62,15 @@ async function open(): Promise<void> {
   start();
   await until(() => seen.count("synced") === 5, "five lists");
   await watching();
+}
+
+/** Not only asked for: each watch has been agreed to, and heard of. */
+async function heard(): Promise<void> {
+  clock.skip(1_000);
+  const since = clock.now();
+  server.bookmark();
+  const isHeard = ({ confirmedAt }: ResourceStatus) => (confirmedAt?.getTime() ?? 0) >= since;
+  await until(() => source.status().resources.every(isHeard), "five bookmarks");
 }
 
 const saw = (...lines: string[]) =>
@@ -442,6 +452,7 @@ describe("a broken watch", () => {
 
   it("is noticed when it falls silent, and made anew (PF-03)", async () => {
     await open();
+    await heard();
     clock.skip(150_000);
     clock.endSilences();
     await until(() => server.requestsOf("services", "watch").length === 2, "a second watch");
