@@ -96,7 +96,7 @@ function checks(title: string, family: "primary" | "secondary", stage: () => Sta
 
 /** What it asks of the primary one alone. */
 function changes(stage: () => Stage): void {
-  it("[sig-network] Networking Granular Checks: Services should function for multiple endpoint-Services with same selector (KP-02, KP-34)", () =>
+  it("[sig-network] Networking Granular Checks: Services should function for multiple endpoint-Services with same selector (KP-34)", () =>
     outliveTwin(stage()));
 
   it("[sig-network] Networking Granular Checks: Services should update nodePort: http [Slow] (KP-26, KP-34)", () =>
