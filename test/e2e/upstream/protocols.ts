@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { expect, it } from "vitest";
-import { isReachable, isRefused } from "./reachability.ts";
+import { isPublished, isReachable, isRefused } from "./reachability.ts";
 import type { Scenes, Stage } from "./stage.ts";
 import { Subject } from "./subject.ts";
 
@@ -75,7 +75,9 @@ async function createSctp(stage: Stage): Promise<void> {
 
   const server = await stage.serve("a", { name: "sctp-0", labels, ports });
   await api.waitForReady(name, [server.pod.ip4, server.pod.ip6]);
+  await isPublished(stage, name, 1);
   await server.remove();
   await api.waitForReady(name, []);
+  await isPublished(stage, name, 0);
   expect(knowsSctp()).toBe(knewBefore);
 }
