@@ -126,9 +126,8 @@ describe("the metrics of a running agent move (PF-11)", () => {
         sluice_publish_latency_seconds_count: "up",
         'kubeproxy_sync_proxy_rules_duration_seconds_count{ip_family="IPv4"}': "up",
         'kubeproxy_sync_partial_proxy_rules_duration_seconds_count{ip_family="IPv4"}': "up",
-        kubeproxy_sync_proxy_rules_service_changes_total: 1,
+        kubeproxy_sync_proxy_rules_service_changes_total: "up",
         kubeproxy_sync_proxy_rules_endpoint_changes_total: "up",
-        'kubeproxy_network_programming_duration_seconds_count{ip_family="IPv4"}': "up",
       },
       async () => {
         await serve("web", {
@@ -278,8 +277,10 @@ describe("the metrics of a running agent move (PF-11)", () => {
     );
     const after = await Scrape.of(node);
     const added = [...after.samples.keys()].filter((sample) => !before.samples.has(sample));
-    expect(added.filter((sample) => !sample.includes('name="wide"'))).toEqual([]);
-    expect(added).toHaveLength(60);
+    const isOfWide = (sample: string) => sample.includes('name="wide"');
+    expect(added.filter(isOfWide)).toHaveLength(60);
+    // A packet may meet a device for the first time meanwhile.
+    expect(added.filter((it) => !isOfWide(it) && !it.startsWith("sluice_packet"))).toEqual([]);
   });
 
   it("when a program is detached, and is attached again (PF-06)", async () => {
@@ -310,6 +311,10 @@ const elsewhere: Readonly<Record<string, readonly [file: string, test: string]>>
   kubeproxy_sync_proxy_rules_endpoint_changes_pending: [
     "serve/observe.test.ts",
     "count as pending",
+  ],
+  kubeproxy_network_programming_duration_seconds: [
+    "e2e/observed.test.ts",
+    "measures from the controller's change time to the kernel",
   ],
   kubeproxy_sync_proxy_rules_no_local_endpoints_total: [
     "e2e/observed.test.ts",
