@@ -154,7 +154,7 @@ const statusMetrics: readonly StatusMetric[] = [
   {
     kind: "counter",
     name: "sluice_packets_total",
-    help: "Packets by what became of them, without the translated ones of established flows; at most 17 reasons for each served device",
+    help: "Packets by what became of them, without the translated ones of established flows; at most 18 reasons for each served device",
     ...perPacketCount("packets"),
   },
   {

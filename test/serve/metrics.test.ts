@@ -1,8 +1,11 @@
 import { describe, expect, it } from "vitest";
 import type { TrafficReport } from "../../agent/datapath/report.ts";
+import { auditedMaps } from "../../agent/reconcile/discrepancy.ts";
 import type { AgentStatus } from "../../agent/serve/dump.ts";
 import { createMetrics } from "../../agent/serve/metrics.ts";
+import { readinessOf } from "../../agent/serve/readiness.ts";
 import type { SyncRecorder } from "../../agent/serve/sync_metrics.ts";
+import { Reason } from "../../bpf/build/layout.ts";
 import { services, status } from "./fixture.ts";
 
 /** The samples of a scrape: name with labels, and value. */
@@ -319,6 +322,18 @@ describe("the number of samples", () => {
     const { sync } = status;
     const full = { ...sync, services: 20_000, frontends: 60_000, backends: 200_000 };
     expect(await size([], { ...status, failures: [], sync: full })).toBe(few);
+  });
+});
+
+describe("help", () => {
+  it.each([
+    ["sluice_packets_total", `at most ${Reason.REASONS} reasons for each served device`],
+    ["sluice_flows_expired_total", `${Object.keys(expired).length} states`],
+    ["sluice_audit_repairs_total", `${auditedMaps.length} maps`],
+    ["sluice_readiness", `${readinessOf(status).length} checks`],
+  ])("of %s says how many samples there may be: %s (PF-11)", async (name, bound) => {
+    const text = await movable().metrics.text();
+    expect(new RegExp(`^# HELP ${name} (.*)$`, "m").exec(text)?.[1]).toContain(bound);
   });
 });
 
