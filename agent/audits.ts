@@ -31,6 +31,8 @@ export function auditorOf(audited: Audited, log: Log): Auditor {
     scheduler: systemScheduler,
     periodMilliseconds: periodSeconds * 1000,
     onRepair: (it) => tell(it, log),
+    onFailure: (error) =>
+      log.warn("the maps could not be compared with what was written", { error }),
   });
 }
 

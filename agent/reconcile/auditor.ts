@@ -10,6 +10,8 @@ export interface AuditorOptions {
   readonly periodMilliseconds: number;
   /** Told of each difference that was found and mended. */
   readonly onRepair: (found: Discrepancy) => void;
+  /** Told why an audit could not be brought to its end. */
+  readonly onFailure: (error: unknown) => void;
 }
 
 /** Since the start. */
@@ -51,6 +53,7 @@ export class Auditor {
     return { audits: this.#audits, lastAt: this.#lastAt, repairs: this.#repairs };
   }
 
+  /** The first audit comes after one period. */
   start(): void {
     this.#after(this.#options.periodMilliseconds, () => this.#begin(ROUNDS));
   }
@@ -95,12 +98,21 @@ export class Auditor {
   }
 
   #soon(callback: () => void): void {
-    this.#options.scheduler.soon(() => {
-      if (!this.#stopped) callback();
-    });
+    this.#options.scheduler.soon(() => this.#run(callback));
   }
 
   #after(milliseconds: number, callback: () => void): void {
-    this.#cancel = this.#options.scheduler.after(milliseconds, callback);
+    this.#cancel = this.#options.scheduler.after(milliseconds, () => this.#run(callback));
+  }
+
+  /** A map that cannot be read must not end the agent. */
+  #run(callback: () => void): void {
+    if (this.#stopped) return;
+    try {
+      callback();
+    } catch (error) {
+      this.#options.onFailure(error);
+      this.start();
+    }
   }
 }

@@ -244,12 +244,16 @@ export class Reconciler {
       const service = this.#adopted.table.index(key);
       if (service !== undefined) this.#services.withdraw(service);
     }
-    this.#adopted = adoptMaps(this.#maps);
+    // What may throw comes first: half a belief would hide what is wrong.
+    const after = {
+      adopted: adoptMaps(this.#maps),
+      serviceCidrs: before.serviceCidrs.readopted(),
+    };
+    this.#adopted = after.adopted;
+    this.#serviceCidrs = after.serviceCidrs;
     this.#orphans = this.#adopted.orphans;
     this.#services = this.#serviceWriter();
     this.#frontends = new FrontendWriter(this.#maps, this.#adopted, this.#retirement);
-    this.#serviceCidrs = before.serviceCidrs.readopted();
-    const after = { adopted: this.#adopted, serviceCidrs: this.#serviceCidrs };
     const { found, ...rest } = discrepancies(this.#maps, before, after, misplaced);
     return { found: [...names, ...found], ...rest };
   }

@@ -66,6 +66,9 @@ async function audited(loop: Loop): Promise<Turns> {
     scheduler: systemScheduler,
     periodMilliseconds: 0,
     onRepair: () => {},
+    onFailure: (error) => {
+      throw error;
+    },
   });
   setImmediate(turn);
   auditor.start();

@@ -3,12 +3,16 @@ import { describe, expect, it } from "vitest";
 import { keyOfServiceCidr } from "../../agent/datapath/service_cidr.ts";
 import { packSlice, unpackSlice } from "../../agent/datapath/slice.ts";
 import { keyOfRange } from "../../agent/datapath/source_range.ts";
+import { seededFaults } from "../../agent/datapath/twin_faults.ts";
+import { Auditor } from "../../agent/reconcile/auditor.ts";
 import { keyOfText } from "../../agent/reconcile/frontend_text.ts";
+import type { LoopStatus } from "../../agent/reconcile/loop.ts";
 import { noName } from "../../agent/reconcile/service_name.ts";
 import { BackendFlag, FrontendKind, FrontendScope, ServiceFlag } from "../../bpf/build/layout.ts";
 import { AuditStage } from "./audit_stage.ts";
 import { dumpMaps } from "./dump.ts";
 import { deleted, service, slice } from "./events.ts";
+import { ManualScheduler } from "./manual_scheduler.ts";
 
 /** Indices of the Services of the stage, as they were given out. */
 const [API, DATABASE, WEB] = [0, 1, 2] as const;
@@ -291,6 +295,63 @@ describe("an audit", () => {
       }),
       { numRuns: 60 },
     );
+  });
+
+  it.each([1, 2, 3, 4, 5])(
+    "mends in spite of writes that fail, faults of seed %s (KP-54, PF-08)",
+    async (seed) => {
+      let isFailing = false;
+      const faults = seededFaults(seed, 0.5);
+      const stage = await AuditStage.start((map, size) =>
+        isFailing ? faults(map, size) : undefined,
+      );
+      const [before, usage] = [dumpMaps(stage.twin), stage.rig.reconciler.usage];
+      const { frontends, names, serviceCidrs, services, sourceRanges } = stage.twin;
+      frontends.delete([keyOfText("10.96.0.1:80/TCP"), guardOf("10.96.0.3")]);
+      frontends.update([[keyOfText("10.96.0.2:80/TCP"), { ...clusterIP, service: API }]]);
+      names.update([[WEB, noName]]);
+      serviceCidrs.delete([keyOfServiceCidr("10.96.0.0/16")]);
+      sourceRanges.delete([keyOfRange(DATABASE, "192.0.2.0/25")]);
+      services.setCluster(DATABASE, services.cluster(WEB));
+      isFailing = true;
+      await stage.audit();
+      await stage.audit();
+      isFailing = false;
+      await stage.audit();
+      expect(dumpMaps(stage.twin)).toBe(before);
+      expect(stage.rig.reconciler.usage).toEqual(usage);
+      expect(stage.rig.reconciler.failures).toEqual([]);
+    },
+  );
+
+  it("is tried again after one that could not read the maps (KP-54)", () => {
+    const scheduler = new ManualScheduler();
+    const failures: unknown[] = [];
+    let audits = 0;
+    const auditor = new Auditor({
+      loop: {
+        isQuiet: true,
+        status: () => ({ ready: true }) as LoopStatus,
+        mend: () => [],
+        *audit(): Generator<void, undefined> {
+          yield;
+          if (++audits === 1) throw new Error("map.lookupBatch: EIO");
+        },
+      },
+      others: [],
+      scheduler,
+      periodMilliseconds: 600_000,
+      onRepair: () => {},
+      onFailure: (error) => failures.push(error),
+    });
+    auditor.start();
+    scheduler.advance(600_000);
+    expect(failures).toEqual([new Error("map.lookupBatch: EIO")]);
+    expect(auditor.counts.audits).toBe(0);
+    scheduler.advance(600_000);
+    expect(auditor.counts.audits).toBe(1);
+    auditor.stop();
+    expect(scheduler.delays).toEqual([]);
   });
 
   it("puts whatever was scribbled into the arrays back as it was, and gives all of it back (KP-54)", async () => {

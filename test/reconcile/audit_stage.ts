@@ -47,6 +47,7 @@ export class AuditStage {
       scheduler: rig.scheduler,
       periodMilliseconds: PERIOD,
       onRepair: ({ map, target, message }) => this.found.push(`${map}: ${target}: ${message}`),
+      onFailure: (error) => this.found.push(String(error)),
     });
   }
 
