@@ -141,9 +141,7 @@ export const status: AgentStatus = {
       retries: 7,
     },
   ],
-  leftToNode: [
-    { service: "kube-system/kube-dns", address: "10.96.0.10", device: "nodelocaldns" },
-  ],
+  leftToNode: [{ service: "kube-system/kube-dns", address: "10.96.0.10", device: "nodelocaldns" }],
   foreignProxies: [
     { evidence: "nftables", what: "table ip kube-proxy of nftables" },
     { evidence: "healthz_port", what: "another process at 0.0.0.0:10256" },
