@@ -214,6 +214,30 @@ describe("a Service of the API server", () => {
     await reaches(client, only("tcp", 80), "ports-0", "ports-1");
   });
 
+  it("is programmed for SCTP beside TCP and UDP of one port number (KP-02, KP-33)", async () => {
+    const sctp = { name: "sig", protocol: "SCTP", port: 80, targetPort: 9899 };
+    const { addresses, pods, ways } = await serve("triple", 1, { ports: [tcp, udp, sctp] });
+    const { ip4, ip6 } = pods.pods[0]!.pod;
+    const programmed = async () =>
+      (await agent.services())
+        .filter(({ name, protocol }) => name === "triple" && protocol === "SCTP")
+        .flatMap(({ frontends, cluster }) =>
+          cluster.map((backend) => [frontends[0]?.address, backend.address, backend.port]),
+        )
+        .sort();
+    const wanted = [
+      [addresses[0], ip4, 9899],
+      [addresses[1], ip6, 9899],
+    ];
+    await until(async () => isDeepStrictEqual(await programmed(), wanted), {
+      deadlineMs: 20_000,
+      describe: "SCTP to be programmed in both families",
+    });
+    await reaches(client, ways, "triple-0");
+    const { problems } = await agent.status();
+    expect(problems.filter(({ target }) => target.includes("triple"))).toEqual([]);
+  });
+
   it("finds a named target port in each pod, whatever its number (KP-03, KP-33)", async () => {
     const { ways } = await serve("named", 1);
     const others = await cluster.deployment("renumbered", {

@@ -139,6 +139,12 @@ describe.each(chosenKernels())("on kernel $name", (kernel) => {
     });
   });
 
+  it("lists associations that have been shut down as closed (KP-33)", () => {
+    const { flows } = report.sctp;
+    expect(flows.map(({ client }) => client.address)).toContain("fd00:244:1::2");
+    expect(new Set(flows.map(({ state }) => state))).toEqual(new Set(["closed"]));
+  });
+
   it("does not serve the node's own SCTP clients (KP-33)", () => {
     const unserved = { error: "ETIMEDOUT", during: "connect" };
     expect(report.sctp.onNode).toEqual({ sctp4: unserved, sctp6: unserved });

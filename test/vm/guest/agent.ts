@@ -1,4 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import type { FlowReport } from "../../../agent/datapath/flow_report.ts";
 import type { AgentStatus } from "../../../agent/serve/dump.ts";
 import { until } from "../../harness/until.ts";
 import { NODE_NAME } from "./manifests.ts";
@@ -33,6 +34,9 @@ export const startAgent = async (folder: string): Promise<ChildProcess> => {
 const isHealthy = async (): Promise<boolean> => (await fetch(`http://${HEALTHZ}/healthz`)).ok;
 
 export const agentStatus = (): AgentStatus => JSON.parse(sluice("status", "-o", "json"));
+
+export const flowList = (): readonly FlowReport[] =>
+  JSON.parse(sluice("flow", "list", "-o", "json"));
 
 export const cleanUp = (): string => sluice("cleanup");
 

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { release } from "node:os";
 import { until } from "../../harness/until.ts";
-import { agentStatus, cleanUp, startAgent } from "./agent.ts";
+import { agentStatus, cleanUp, flowList, startAgent } from "./agent.ts";
 import { startBackend } from "./backends.ts";
 import {
   askAgain,
@@ -70,6 +70,7 @@ const sctp: SctpReport = {
   },
   inPod: await pod.askBySctp(POD, OUTSIDE.remote, SERVICE_PORT),
   hairpin: await pod.askBySctp(POD, OUTSIDE.pod, SERVICE_PORT),
+  flows: flowList().filter(({ protocol }) => protocol === "SCTP"),
   onNode: await askBySctp(NODE, SERVED, SERVICE_PORT, 1_000),
   refused: await pod.askBySctp(POD, EMPTY, SERVICE_PORT),
   refusedOutside: await machine.askBySctp(CLIENT, NODE, OUTSIDE.nobody.nodePort),

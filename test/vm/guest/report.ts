@@ -1,3 +1,4 @@
+import type { FlowReport } from "../../../agent/datapath/flow_report.ts";
 import type { AgentStatus } from "../../../agent/serve/dump.ts";
 
 /** What a client saw: the backend that answered, at which address, or the error that it met. */
@@ -29,6 +30,8 @@ export interface SctpReport {
   readonly inPod: SctpOutcomes;
   /** In a pod, to the ClusterIP of which it is the backend itself. */
   readonly hairpin: SctpOutcomes;
+  /** `sluice flow list -o json`, once all of those had their answers. */
+  readonly flows: readonly FlowReport[];
   /** Of the node itself, to a ClusterIP. */
   readonly onNode: SctpOutcomes;
   /** In a pod, to a Service without endpoints. */
