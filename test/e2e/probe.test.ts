@@ -13,6 +13,7 @@ import type { Site } from "../harness/load.ts";
 import { startIn } from "../harness/place.ts";
 import type { TestPod } from "../harness/pod.ts";
 import { until } from "../harness/until.ts";
+import { barMs, type Health, healthOf, metric } from "./health.ts";
 
 const cluster4 = "10.96.0.10";
 const cluster6 = "fd00:96::a";
@@ -40,46 +41,33 @@ beforeAll(async () => {
 });
 afterAll(async () => await served?.[Symbol.asyncDispose]());
 
-/** From inside the node, as a probe or Prometheus would. */
-async function get(port: number, path: string): Promise<{ status: number; body: string }> {
-  const script = `fetch("http://127.0.0.1:${port}${path}").then(async (r) =>
-    console.log(JSON.stringify({ status: r.status, body: await r.text() })))`;
-  const { stdout, stderr } = await served.node.run(process.execPath, ["-e", script]);
-  if (stdout === "") throw new Error(stderr);
-  return JSON.parse(stdout);
-}
-
-async function metric(name: string): Promise<number> {
-  const { body } = await get(10249, "/metrics");
-  const line = body.split("\n").find((each) => each.startsWith(`${name} `));
-  return Number(line?.split(" ").at(-1) ?? Number.NaN);
-}
-
 const reattached = (program: string, device = "") =>
-  metric(`sluice_programs_reattached_total{program="${program}",device="${device}"}`);
+  metric(served.node, `sluice_programs_reattached_total{program="${program}",device="${device}"}`);
 
-/** Within the 10 s that an operator may expect. */
+/** Within the 10 s that an operator may expect; nothing that a restart would mend yet. */
 async function turnsFailed(reason: RegExp): Promise<void> {
-  let last = "";
+  let last: Health | undefined;
   await until(
     async () => {
-      const { status, body } = await get(10256, "/healthz");
-      last = `${status} ${body}`;
-      return status === 503 && reason.test(JSON.parse(body).reason);
+      last = await healthOf(served.node);
+      return last.healthz === 503 && reason.test(last.failing.probe ?? "");
     },
-    { deadlineMs: 10_000, describe: () => `/healthz to say ${reason}; it said ${last}` },
+    {
+      deadlineMs: barMs,
+      describe: () => `${reason} of a failed probe, not ${JSON.stringify(last)}`,
+    },
   );
+  expect(last?.livez).toBe(200);
 }
 
 async function turnsHealthy(): Promise<void> {
-  let last = "";
+  let last: Health | undefined;
   await until(
     async () => {
-      const { status, body } = await get(10256, "/healthz");
-      last = `${status} ${body}`;
-      return status === 200 && (await served.agent.status()).probe.state === "ok";
+      last = await healthOf(served.node);
+      return last.healthz === 200 && last.readyz === 200;
     },
-    { deadlineMs: 20_000, describe: () => `/healthz to be healthy; it said ${last}` },
+    { deadlineMs: 20_000, describe: () => `all to be well, not ${JSON.stringify(last)}` },
   );
 }
 
@@ -115,8 +103,8 @@ describe("an agent that makes connections to itself", () => {
     expect(datapath.features.find(({ name }) => name === "probe")?.state).toBe("on");
     expect(sync).toMatchObject({ services: 4, frontends: 6, backends: 4 });
     expect((await served.agent.services()).map(({ name }) => name)).toEqual(Array(4).fill("web"));
-    expect(await metric('sluice_probe_success{family="IPv4"}')).toBe(1);
-    expect(await metric('sluice_probe_success{family="IPv6"}')).toBe(1);
+    expect(await metric(served.node, 'sluice_probe_success{family="IPv4"}')).toBe(1);
+    expect(await metric(served.node, 'sluice_probe_success{family="IPv6"}')).toBe(1);
   });
 
   it("lends its address to nobody else: a pod is not led to its own loopback (PF-06)", async () => {
@@ -138,7 +126,7 @@ describe("a program that somebody detaches", () => {
       ["sluice_getpeername4", "sluice_getpeername6"],
       ["sluice_sock_release"],
     ]) {
-      const failures = await metric("sluice_probe_failures_total");
+      const failures = await metric(served.node, "sluice_probe_failures_total");
       for (const program of programs) detach(program);
       await turnsFailed(new RegExp(`(${programs.join("|")}) is not attached: it was detached`));
       for (const program of programs) {
@@ -147,11 +135,30 @@ describe("a program that somebody detaches", () => {
           describe: `${program} to be attached again`,
         });
       }
-      expect(await metric("sluice_probe_failures_total")).toBeGreaterThan(failures);
+      expect(await metric(served.node, "sluice_probe_failures_total")).toBeGreaterThan(failures);
     }
-    expect((await get(10256, "/livez")).status).toBe(200);
     await turnsHealthy();
     await expectTranslated();
+  });
+
+  it("is named by /healthz, beside kube-proxy's fields (KP-41, PF-06)", async () => {
+    detach("sluice_connect4");
+    const said = await until(
+      async () => {
+        const { stdout } = await served.node.run("curl", ["-s", "http://127.0.0.1:10256/healthz"]);
+        const body = JSON.parse(stdout);
+        return body.healthy === false && body;
+      },
+      { deadlineMs: barMs, describe: "/healthz to be unhealthy" },
+    );
+    expect(said).toEqual({
+      lastUpdated: expect.any(String),
+      currentTime: expect.any(String),
+      nodeEligible: true,
+      healthy: false,
+      status: expect.objectContaining({ IPv4: expect.objectContaining({ healthy: true }) }),
+      reason: "sluice_connect4 is not attached: it was detached, or its cgroup is gone",
+    });
   });
 
   it("is attached again where all are gone, pins and devices included (PF-05, PF-06)", async () => {
@@ -206,10 +213,10 @@ describe("a program of somebody else in the place of ours", () => {
       const before = await counts();
       for (const hook of hooks) replace(hook);
       await turnsFailed(reason);
-      expect(await metric(`sluice_probe_success{family="IPv${family}"}`)).toBe(0);
-      expect(await metric(`sluice_probe_success{family="IPv${10 - family}"}`)).toBe(1);
+      expect(await metric(served.node, `sluice_probe_success{family="IPv${family}"}`)).toBe(0);
+      expect(await metric(served.node, `sluice_probe_success{family="IPv${10 - family}"}`)).toBe(1);
       await turnsHealthy();
-      expect(await metric(`sluice_probe_success{family="IPv${family}"}`)).toBe(1);
+      expect(await metric(served.node, `sluice_probe_success{family="IPv${family}"}`)).toBe(1);
       expect(await counts()).toEqual(before.map((count) => count + 1));
     },
   );
