@@ -168,8 +168,8 @@ static __always_inline __u32 least_header(__u8 protocol)
 }
 
 /*
- * Of SCTP's common header all can be read in place. Of what the device is to cut (GSO_BY_FRAGS) nothing
- * else may be brought there: it would be taken for a part of the header, in each segment.
+ * SCTP's common header can be read in place. Of a packet that the device is to cut (GSO_BY_FRAGS)
+ * nothing else may be brought there: it would be taken for a part of the header, in each segment.
  */
 static __always_inline bool read_chunk(struct __sk_buff *skb, struct packet *packet, __u32 at)
 {

@@ -1,10 +1,12 @@
 /*
  * SCTP, which Node has no sockets for. One-to-one sockets of the kernel's own interface.
  *
- *   sctp serve ADDRESS PORT              answers "ADDRESS to CLIENT" once it has got all that it was
- *                                        promised, and each byte was right; says "ready" first
- *   sctp ask FROM ADDRESS PORT BYTES MS  sends so many bytes and prints {"backend", "peer"} or
- *                                        {"error"}, for which it waits so many milliseconds
+ *   sctp serve ADDRESS PORT
+ *       says "ready", and answers "ADDRESS to CLIENT" once it has got all that it was promised and
+ *       each byte was right
+ *   sctp ask FROM ADDRESS PORT BYTES MS
+ *       sends so many bytes and prints {"backend", "peer"}, or {"error"} once so many milliseconds
+ *       have passed
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
