@@ -46,7 +46,7 @@ const moot: readonly (readonly [string, string])[] = [
   ],
   [
     "--iptables-sync-period=1m",
-    "each change is programmed when it comes, and what failed is tried again by itself",
+    "each change is programmed when it comes; --audit-period says how often what others have changed is mended",
   ],
   [
     "--iptables-min-sync-period=5s",

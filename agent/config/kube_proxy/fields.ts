@@ -52,6 +52,8 @@ const unmarked = "packets carry no mark to be masqueraded by";
 const unmasqueraded =
   "sockets connect to the endpoint itself, with the pod's own address; only what comes from outside and leaves for another node is masqueraded";
 const prompt = "each change is programmed when it comes, and what failed is tried again by itself";
+const mended =
+  "each change is programmed when it comes; --audit-period says how often what others have changed is mended";
 const ipvs = "there are no IPVS rules";
 const untracked = "no connection is looked up in nf_conntrack, whose limits stay the node's own";
 const windows = "it is of Windows";
@@ -135,7 +137,7 @@ export const fields: Readonly<Record<string, Field>> = {
     isPointer: true,
     preset: true,
   },
-  "iptables.syncPeriod": moot(duration, prompt, { flag: "iptables-sync-period", preset: "30s" }),
+  "iptables.syncPeriod": moot(duration, mended, { flag: "iptables-sync-period", preset: "30s" }),
   "iptables.minSyncPeriod": moot(duration, prompt, {
     flag: "iptables-min-sync-period",
     preset: "1s",
@@ -152,7 +154,7 @@ export const fields: Readonly<Record<string, Field>> = {
   "ipvs.udpTimeout": moot(signedDuration, ipvs, { flag: "ipvs-udp-timeout" }),
   "nftables.masqueradeBit": moot(integer(-(2 ** 31)), unmarked, masqueradeBit),
   "nftables.masqueradeAll": moot(boolean, unmasqueraded),
-  "nftables.syncPeriod": moot(signedDuration, prompt, { preset: "30s" }),
+  "nftables.syncPeriod": moot(signedDuration, mended, { preset: "30s" }),
   "nftables.minSyncPeriod": moot(signedDuration, prompt, { preset: "1s" }),
   "winkernel.networkName": moot(text, windows),
   "winkernel.sourceVip": moot(text, windows),
