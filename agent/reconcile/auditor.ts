@@ -3,7 +3,7 @@ import type { Loop, Suspects } from "./loop.ts";
 import type { Scheduler } from "./scheduler.ts";
 
 export interface AuditorOptions {
-  readonly loop: Pick<Loop, "audit" | "isQuiet" | "mend" | "status">;
+  readonly loop: Pick<Loop, "audit" | "hold" | "isQuiet" | "mend" | "status">;
   /** What else is audited: each mends what it finds, and says what that was. */
   readonly others: readonly (() => readonly Discrepancy[])[];
   readonly scheduler: Scheduler;
@@ -24,9 +24,9 @@ export interface AuditCounts {
 
 /** Longest time for which an audit keeps everything else waiting. */
 const SLICE_MS = 1;
-/** How long to wait for what was retired to be given back, and how often. */
-const QUIET_MS = 50;
-const PATIENCE = 20;
+/** How long changes are held up where something is found, until what was retired is given back. */
+const QUIET_MS = 5;
+const PATIENCE = 200;
 /** What was mended is audited once more, so that what was damaged with it is given back. */
 const ROUNDS = 3;
 
@@ -75,14 +75,20 @@ export class Auditor {
     let next = audit.next();
     while (!next.done && scheduler.now() < end) next = audit.next();
     if (!next.done) this.#soon(() => this.#step(audit, rounds));
+    else if (next.value === undefined) this.#end([], 0);
     else this.#mend(next.value, rounds, PATIENCE);
   }
 
-  #mend(suspects: Suspects | undefined, rounds: number, patience: number): void {
+  #mend(suspects: Suspects, rounds: number, patience: number): void {
     const { loop } = this.#options;
-    if (suspects === undefined || patience === 0) this.#end([], 0);
-    else if (loop.isQuiet) this.#end(loop.mend(suspects), rounds - 1);
-    else this.#after(QUIET_MS, () => this.#mend(suspects, rounds, patience - 1));
+    loop.hold(true);
+    if (!loop.isQuiet && patience > 0) {
+      this.#after(QUIET_MS, () => this.#mend(suspects, rounds, patience - 1));
+      return;
+    }
+    const mended = loop.isQuiet ? loop.mend(suspects) : [];
+    loop.hold(false);
+    this.#end(mended, rounds - 1);
   }
 
   #end(mended: readonly Discrepancy[], rounds: number): void {
@@ -111,6 +117,7 @@ export class Auditor {
     try {
       callback();
     } catch (error) {
+      this.#options.loop.hold(false);
       this.#options.onFailure(error);
       this.start();
     }

@@ -87,6 +87,7 @@ export class Loop {
   /** What the maps hold of ServiceCIDRs is out of date. */
   #serviceCidrsChanged = false;
   #planned = false;
+  #held = false;
   #stopped = false;
   #lastPublishedAt: number | undefined;
 
@@ -178,6 +179,12 @@ export class Loop {
     return differs || services.size > 0 ? { services } : undefined;
   }
 
+  /** While it is held, changes wait, and nothing more is retired: `isQuiet` comes to be true. */
+  hold(isHeld: boolean): void {
+    this.#held = isHeld;
+    this.#plan();
+  }
+
   /** Whether `mend` may be called: nothing that was retired waits for its grace period. */
   get isQuiet(): boolean {
     return this.status().ready && this.#reconciler.isQuiet;
@@ -201,12 +208,12 @@ export class Loop {
   }
 
   #plan(): void {
-    if (this.#planned || !this.#mayBegin()) return;
+    if (this.#planned || this.#held || !this.#mayBegin()) return;
     if (this.#dirty.size === 0 && this.#wanted === undefined && !this.#mayFollowCidrs) return;
     this.#planned = true;
     this.#scheduler.soon(() => {
       this.#planned = false;
-      if (!this.#stopped) this.#flush();
+      if (!this.#stopped && !this.#held) this.#flush();
     });
   }
 

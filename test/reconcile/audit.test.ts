@@ -324,6 +324,27 @@ describe("an audit", () => {
     },
   );
 
+  it("mends although something is always waiting for its grace period (KP-54)", async () => {
+    const stage = await AuditStage.start();
+    const change = (n: number) => {
+      stage.rig.handle([slice("web", [`10.4.0.${n}`])]);
+      stage.rig.scheduler.turn();
+    };
+    change(1);
+    stage.twin.frontends.delete([keyOfText("10.96.0.2:80/TCP")]);
+    stage.rig.scheduler.advance(600_000);
+    for (let n = 2; n < 150; n++) {
+      change(n);
+      stage.twin.elapse();
+      await new Promise((resolve) => setImmediate(resolve));
+      stage.rig.scheduler.advance(5);
+    }
+    expect(stage.found).toEqual([`frontends: ${database}: 10.96.0.2:80/TCP was missing`]);
+    await stage.settle();
+    expect(stage.answersOf("10.96.0.2", 1)).toEqual(["10.1.0.3"]);
+    expect(stage.answersOf("10.96.0.3", 1)).toEqual(["10.4.0.149"]);
+  });
+
   it("is tried again after one that could not read the maps (KP-54)", () => {
     const scheduler = new ManualScheduler();
     const failures: unknown[] = [];
@@ -331,6 +352,7 @@ describe("an audit", () => {
     const auditor = new Auditor({
       loop: {
         isQuiet: true,
+        hold: () => {},
         status: () => ({ ready: true }) as LoopStatus,
         mend: () => [],
         *audit(): Generator<void, undefined> {
