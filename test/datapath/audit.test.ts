@@ -2,10 +2,11 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { kernelMaps } from "../../agent/datapath/kernel_maps.ts";
 import type { ServiceMaps } from "../../agent/datapath/maps.ts";
 import { nodeMaps } from "../../agent/datapath/node_maps.ts";
+import { keyOfRange } from "../../agent/datapath/source_range.ts";
 import { addressBytes } from "../../agent/model/ip.ts";
 import { keyOfText } from "../../agent/reconcile/frontend_text.ts";
 import { SettingsFlag } from "../../bpf/build/layout.ts";
-import { startLoad } from "../harness/load.ts";
+import { type Site, startLoad } from "../harness/load.ts";
 import type { TestPod } from "../harness/pod.ts";
 import { until } from "../harness/until.ts";
 import { ask } from "./ask.ts";
@@ -14,6 +15,8 @@ import { ServedNode } from "./served_node.ts";
 
 const nodePort = 30_540;
 const web = { ip4: "10.96.54.1", ip6: "fd00:96::54:1" };
+const balancer = "203.0.113.54";
+const nodes = "172.30.0.0/16";
 const other = { ip4: "10.96.54.2", ip6: "fd00:96::54:2" };
 
 /** KP-54: kube-proxy writes everything anew each hour, so that what somebody else broke heals. */
@@ -38,6 +41,14 @@ describe("an agent whose maps somebody else has written to", () => {
       ...other,
       ports: [tcp(80, 8080)],
       endpoints: [one, two],
+    });
+    await served.publish({
+      name: "limited",
+      ip4: "10.96.54.3",
+      ports: [tcp(80, 8080)],
+      endpoints: [one],
+      loadBalancerIPs: [balancer],
+      sourceRanges: ["192.0.2.0/24", nodes],
     });
     maps = kernelMaps((name) => served.map(name));
   });
@@ -79,8 +90,8 @@ describe("an agent whose maps somebody else has written to", () => {
     expect(summary).toMatchObject({ failed: 0, errors: {} });
     expect(summary.ok).toBeGreaterThan(0);
   };
-  const connects = async (address: string, port = 80) =>
-    typeof (await ask(client, "tcp", address, port)) === "object";
+  const connects = async (address: string, port = 80, from: Site = client) =>
+    typeof (await ask(from, "tcp", address, port)) === "object";
 
   it("finds nothing where nobody has, and writes nothing (KP-54)", async () => {
     const { sync } = await served.agent.status();
@@ -126,6 +137,16 @@ describe("an agent whose maps somebody else has written to", () => {
       () => maps.backends.setPort(backend, 9),
       () => connects(web.ip4),
     );
+  });
+
+  it("lets a client in again whose source range was deleted (KP-54, KP-24)", async () => {
+    const range = keyOfRange(serviceOf(balancer), nodes);
+    await heals(
+      "source_ranges",
+      () => maps.sourceRanges.delete([range]),
+      () => connects(balancer, 80, served.node),
+    );
+    expect(served.agent.log).toContain("it was open to 192.0.2.0/24 instead of");
   });
 
   it("answers at the NodePort again when the node's address was forgotten (KP-54)", async () => {
