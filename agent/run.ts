@@ -22,6 +22,7 @@ import { keptSizes, mapSizes } from "./map_sizes.ts";
 import { chooseSnatPorts, readLocalPorts } from "./network/snat_ports.ts";
 import { NodeWatch } from "./node_watch.ts";
 import { observe } from "./observe.ts";
+import { strayCgroup } from "./probe/cgroup.ts";
 import { Probe } from "./probe/probe.ts";
 import { ProbeTeller } from "./probe/tell.ts";
 import { defaultLoopSettings, Loop } from "./reconcile/loop.ts";
@@ -196,6 +197,8 @@ function sayWhatStands({ config, cgroupPath, datapath, reconciler }: Parts, log:
     frontends: reconciler.frontends,
     backends: backends.entries,
   });
+  const stray = strayCgroup(cgroupPath, config.cgroupPath !== undefined);
+  if (stray !== undefined) log.warn(stray);
   for (const kept of keptSizes(config, datapath)) log.warn(kept);
   for (const { name, state, reason } of datapath.features) {
     if (state === "off") log.warn(`${name} is off`, { reason });

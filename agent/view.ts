@@ -12,6 +12,7 @@ import type { Flows } from "./flows.ts";
 import type { ForeignProxies } from "./foreign_proxies.ts";
 import type { LatencyWindow } from "./latency.ts";
 import type { NodeWatch } from "./node_watch.ts";
+import { strayCgroup } from "./probe/cgroup.ts";
 import type { Probe } from "./probe/probe.ts";
 import type { AuditCounts, Auditor } from "./reconcile/auditor.ts";
 import type { Loop } from "./reconcile/loop.ts";
@@ -94,6 +95,7 @@ function statusOf(parts: Parts): AgentStatus {
     problems: [
       ...sourceStatus.problems,
       ...problems.map(({ target, message }) => ({ target, message })),
+      ...cgroupProblems(parts),
       ...parts.nodeWatch.problems(),
       ...parts.foreignProxies.found.map(({ what }) => ({
         target: "another service proxy",
@@ -101,6 +103,11 @@ function statusOf(parts: Parts): AgentStatus {
       })),
     ],
   };
+}
+
+function cgroupProblems({ config, cgroupPath }: Parts) {
+  const message = strayCgroup(cgroupPath, config.cgroupPath !== undefined);
+  return message === undefined ? [] : [{ target: "cgroup", message }];
 }
 
 function probeStatus({ probe }: Parts): ProbeDump {

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 /**
@@ -14,6 +14,16 @@ export function isInCgroup(path: string, pid: number): boolean {
     return true;
   const below = readIn(() => readdirSync(path, { withFileTypes: true })) ?? [];
   return below.some((entry) => entry.isDirectory() && isInCgroup(join(path, entry.name), pid));
+}
+
+/**
+ * What to say of a cgroup that nobody chose and that is not the root of the hierarchy, as the mount of
+ * a container with a cgroup namespace of its own: the agent finds itself served, and pods may not be
+ * (PF-06). The root alone has no type (cgroup-v2.rst).
+ */
+export function strayCgroup(path: string, isChosen: boolean): string | undefined {
+  if (isChosen || !existsSync(join(path, "cgroup.type"))) return undefined;
+  return `${path} is not the root of the hierarchy: what runs outside of it is not served, pods perhaps; name the node's own with --cgroup-path`;
 }
 
 /** Undefined: it has just gone, or is threaded and names no processes. */

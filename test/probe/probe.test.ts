@@ -5,11 +5,12 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { ProgramReport } from "../../agent/datapath/report.ts";
 import type { AgentEvent } from "../../agent/events/event.ts";
 import { createLog } from "../../agent/log.ts";
-import { isInCgroup } from "../../agent/probe/cgroup.ts";
+import { isInCgroup, strayCgroup } from "../../agent/probe/cgroup.ts";
 import type { Outcome } from "../../agent/probe/exchange.ts";
 import { Probe, type ProbeOptions } from "../../agent/probe/probe.ts";
 import { ProbeTeller } from "../../agent/probe/tell.ts";
 import type { Verdict } from "../../agent/probe/verdict.ts";
+import { cgroupRoot } from "../harness/cgroup.ts";
 import { until } from "../harness/until.ts";
 
 const attached = (name: string): ProgramReport => ({ name, attached: true });
@@ -204,6 +205,17 @@ describe("the cgroup of an agent", () => {
     ["gone", 12, false],
   ])("at %j of process %i is below: %s (PF-06)", (path, pid, expected) => {
     expect(isInCgroup(join(folder, path), pid)).toBe(expected);
+  });
+
+  it("that nobody chose should be the root, which alone has no type (PF-06)", async () => {
+    expect(strayCgroup(folder, false)).toBeUndefined();
+    await writeFile(join(folder, "pods/cgroup.type"), "domain\n");
+    const pods = join(folder, "pods");
+    expect(strayCgroup(pods, true)).toBeUndefined();
+    expect(strayCgroup(pods, false)).toBe(
+      `${pods} is not the root of the hierarchy: what runs outside of it is not served, pods perhaps; name the node's own with --cgroup-path`,
+    );
+    expect(strayCgroup(await cgroupRoot(), false)).toBeUndefined();
   });
 
   it("is where the agent has to be for a probe; one that is elsewhere is off (PF-06)", async () => {
