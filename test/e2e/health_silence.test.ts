@@ -9,6 +9,9 @@ import { until } from "../harness/until.ts";
 import { failsOnly, metric } from "./health.ts";
 import { type KeptLoad, startKeptLoad } from "./kept_load.ts";
 
+/** The agent takes 8 of the 10 s: a machine that stands still for the others gets another try. */
+const again = { retry: 1 };
+
 let cluster: Cluster;
 let node: TestNode;
 let client: TestPod;
@@ -57,34 +60,38 @@ it("is ready while the API server answers (PF-03)", async () => {
 });
 
 describe("an API server that is stopped where it stands", () => {
-  it("turns readiness and the watch's age within 10 s, and back; health stays, and so do connections (PF-03, KP-41)", async () => {
-    const before = await lists();
-    const kept = await startKeptLoad(client, service);
-    cluster.controlPlane.freezeApiServer();
-    try {
-      const { failing } = await failsOnly(node, "confirmed");
-      expect(failing.confirmed).toMatch(
-        /^not confirmed by the API server: services for \d+ s; endpointslices for \d+ s; nodes /,
-      );
-      expect(await metric(node, 'sluice_readiness{check="confirmed"}')).toBe(0);
-      expect(await metric(node, 'sluice_readiness{check="listed"}')).toBe(1);
-      const age = await metric(node, 'sluice_watch_age_seconds{resource="endpointslices"}');
-      expect(age).toBeGreaterThan(8);
-      const { stdout, code } = await agent.run("status");
-      expect(stdout).toMatch(/^NOT READY +REASON\nconfirmed +not confirmed by the API server: /);
-      expect(code).toBe(0);
-      await isServed(kept);
-    } finally {
-      cluster.controlPlane.thawApiServer();
-    }
-    await failsOnly(node);
-    expect(Math.max(...(await watchAges()))).toBeLessThan(8);
-    expect(await metric(node, 'sluice_readiness{check="confirmed"}')).toBe(1);
-    await shop.scale(3);
-    await agent.hasEndpoints("shop", 3, 10_000);
-    expect(await lists()).toEqual(before);
-    expect((await kept.load.stop()).failed).toBe(0);
-  });
+  it(
+    "turns readiness and the watch's age within 10 s, and back; health stays, and so do connections (PF-03, KP-41)",
+    again,
+    async () => {
+      const before = await lists();
+      const kept = await startKeptLoad(client, service);
+      cluster.controlPlane.freezeApiServer();
+      try {
+        const { failing } = await failsOnly(node, "confirmed");
+        expect(failing.confirmed).toMatch(
+          /^not confirmed by the API server: services for \d+ s; endpointslices for \d+ s; nodes /,
+        );
+        expect(await metric(node, 'sluice_readiness{check="confirmed"}')).toBe(0);
+        expect(await metric(node, 'sluice_readiness{check="listed"}')).toBe(1);
+        const age = await metric(node, 'sluice_watch_age_seconds{resource="endpointslices"}');
+        expect(age).toBeGreaterThan(8);
+        const { stdout, code } = await agent.run("status");
+        expect(stdout).toMatch(/^NOT READY +REASON\nconfirmed +not confirmed by the API server: /);
+        expect(code).toBe(0);
+        await isServed(kept);
+      } finally {
+        cluster.controlPlane.thawApiServer();
+      }
+      await failsOnly(node);
+      expect(Math.max(...(await watchAges()))).toBeLessThan(8);
+      expect(await metric(node, 'sluice_readiness{check="confirmed"}')).toBe(1);
+      await shop.scale(3);
+      await agent.hasEndpoints("shop", 3, 10_000);
+      expect(await lists()).toEqual(before);
+      expect((await kept.load.stop()).failed).toBe(0);
+    },
+  );
 });
 
 describe("a firewall that drops what goes to and comes from the API server", () => {
@@ -101,24 +108,28 @@ describe("a firewall that drops what goes to and comes from the API server", () 
       `add rule inet hole in tcp sport ${port()} drop`,
     );
 
-  it("is told likewise; watches are made anew, and go on without a list once it is gone (PF-03, KP-41)", async () => {
-    const before = await lists();
-    const kept = await startKeptLoad(client, service);
-    await drop();
-    try {
-      await failsOnly(node, "confirmed");
-      await shop.scale(4);
-      await until(() => /the API server has said nothing for \d\d s/.test(agent.log), {
-        deadlineMs: 30_000,
-        describe: () => `the watches to be cut; the agent said: ${agent.log}`,
-      });
-      await isServed(kept);
-    } finally {
-      await nft("delete table inet hole");
-    }
-    await failsOnly(node);
-    await agent.hasEndpoints("shop", 4, 10_000);
-    expect(await lists()).toEqual(before);
-    expect((await kept.load.stop()).failed).toBe(0);
-  });
+  it(
+    "is told likewise; watches are made anew, and go on without a list once it is gone (PF-03, KP-41)",
+    again,
+    async () => {
+      const before = await lists();
+      const kept = await startKeptLoad(client, service);
+      await drop();
+      try {
+        await failsOnly(node, "confirmed");
+        await shop.scale(4);
+        await until(() => /the API server has said nothing for \d\d s/.test(agent.log), {
+          deadlineMs: 30_000,
+          describe: () => `the watches to be cut; the agent said: ${agent.log}`,
+        });
+        await isServed(kept);
+      } finally {
+        await nft("delete table inet hole");
+      }
+      await failsOnly(node);
+      await agent.hasEndpoints("shop", 4, 10_000);
+      expect(await lists()).toEqual(before);
+      expect((await kept.load.stop()).failed).toBe(0);
+    },
+  );
 });
