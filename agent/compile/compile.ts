@@ -55,7 +55,7 @@ export function compileService(
   const problems = new ProblemList();
   const ports = usablePorts(service, problems.report);
   const services: DesiredService[] = [];
-  const endpoints: (readonly JoinedEndpoint[])[] = [];
+  const endpoints = new Map<IpFamily, (readonly JoinedEndpoint[])[]>();
   const gaps: LocalGap[] = [];
   const leftToNode: LeftToNode[] = [];
   for (const [family, clusterIP] of clusterIPs(service, settings.families, problems.report)) {
@@ -63,13 +63,15 @@ export function compileService(
     const { addresses, left } = leaveToNode(all, settings.boundAddresses);
     leftToNode.push(...left);
     const ranges = sourceRanges(service, family, problems.report);
+    const ofPorts: (readonly JoinedEndpoint[])[] = [];
+    endpoints.set(family, ofPorts);
     for (const port of ports) {
       const { namespace, name, affinityTimeoutSeconds, algorithm } = service;
       const { name: portName, protocol } = port;
       const frontends = frontendsOf(addresses, port, family);
       const policy = endpointPolicy(service, frontends);
       const joined = joinEndpoints(slices, service, port, family, problems.report);
-      endpoints.push(joined);
+      ofPorts.push(joined);
       const desired: DesiredService = {
         id: { namespace, name, portName, protocol, family },
         port: port.port,

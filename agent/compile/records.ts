@@ -56,6 +56,6 @@ export interface DesiredHealthCheck {
   readonly namespace: string;
   readonly name: string;
   readonly port: number;
-  /** Distinct addresses of local ready endpoints. */
-  readonly localEndpoints: number;
+  /** Distinct addresses of local ready endpoints, by the families in which the Service is served. */
+  readonly localEndpoints: Readonly<Partial<Record<IpFamily, number>>>;
 }

@@ -319,4 +319,6 @@ function sameProblems(a: readonly CompileProblem[], b: readonly CompileProblem[]
 }
 
 const sameCheck = (a: DesiredHealthCheck, b: DesiredHealthCheck): boolean =>
-  a.port === b.port && a.localEndpoints === b.localEndpoints;
+  a.port === b.port &&
+  a.localEndpoints.IPv4 === b.localEndpoints.IPv4 &&
+  a.localEndpoints.IPv6 === b.localEndpoints.IPv6;

@@ -8,11 +8,13 @@ export interface HealthCheckAnswer {
 }
 
 /**
- * 200 where the node has ready endpoints of the Service and the proxy keeps up, else 503; byte for
- * byte what kube-proxy 1.36 says (KP-40; pkg/proxy/healthcheck/service_health.go).
+ * 200 where the node has ready endpoints of the Service in the family that is asked for and the
+ * proxy keeps up, else 503; byte for byte what kube-proxy 1.36 says (KP-40;
+ * pkg/proxy/healthcheck/service_health.go).
  */
 export function healthCheckAnswer(
-  { namespace, name, localEndpoints }: DesiredHealthCheck,
+  { namespace, name }: Pick<DesiredHealthCheck, "namespace" | "name">,
+  localEndpoints: number,
   serviceProxyHealthy: boolean,
 ): HealthCheckAnswer {
   const report = { service: { namespace, name }, localEndpoints, serviceProxyHealthy };

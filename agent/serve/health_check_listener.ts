@@ -2,8 +2,8 @@ import { createServer, type RequestListener } from "node:http";
 import { closeServer } from "./listener.ts";
 
 export interface HealthCheckListenerOptions {
-  /** An address of the node; undefined: every one of both families. */
-  readonly address: string | undefined;
+  /** One of the node's, or what stands for every one of a family: "0.0.0.0" or "::". */
+  readonly address: string;
   readonly port: number;
   readonly handler: RequestListener;
   /** Told, as what follows "port 32000", why an attempt to bind failed; the next comes by itself. */
@@ -29,12 +29,14 @@ export function listenForChecks({
   const server = createServer({ requestTimeout: 10_000, keepAliveTimeout: 5_000 }, handler);
   let retry: NodeJS.Timeout | undefined;
   let closed = false;
-  const attempt = () => server.listen({ port, host: address });
-  server.on("listening", bound);
-  server.on("error", (error) => {
+  const attempt = () => server.listen({ port, host: address, ipv6Only: true });
+  // Nothing is bound within listen() yet: one that is closed in the same turn is bound after it.
+  server.on("listening", () => (closed ? server.close() : bound()));
+  server.on("error", (error: NodeJS.ErrnoException) => {
     if (closed) return;
     retry = setTimeout(attempt, retryMs).unref();
-    failed(bindFailure(error, address, port));
+    // A node without IPv6 has nothing to serve in it (KP-02).
+    if (error.code !== "EAFNOSUPPORT") failed(bindFailure(error, address, port));
   });
   attempt();
   return {
@@ -48,11 +50,10 @@ export function listenForChecks({
 
 function bindFailure(
   { code, message }: NodeJS.ErrnoException,
-  address: string | undefined,
+  address: string,
   port: number,
 ): string {
-  const where = address === undefined ? "" : ` at ${address}`;
-  const effect = `cannot be served${where}, so that load balancers take this node for unhealthy`;
+  const effect = `cannot be served at ${address}, so that load balancers take this node for unhealthy`;
   switch (code) {
     case "EADDRINUSE":
       return `${effect}: another process has the port; "ss -ltnp sport = :${port}" names it`;

@@ -2,9 +2,10 @@ import type { RequestListener } from "node:http";
 import type { DesiredHealthCheck } from "../compile/records.ts";
 import { healthCheckAnswer } from "./health_check.ts";
 import { type HealthCheckListener, listenForChecks } from "./health_check_listener.ts";
+import { type HealthCheckPlace, placesOf } from "./health_check_place.ts";
 
 export interface HealthCheckServersOptions {
-  /** Where to listen (KP-26, KP-40); none: at every address of both families. */
+  /** Where to listen (KP-26, KP-40); none: at every address. */
   readonly addresses: readonly string[];
   /** Whether the proxy keeps up, as /livez says (KP-41). */
   readonly healthy: () => boolean;
@@ -24,7 +25,8 @@ export interface HealthCheckProblem {
 
 /**
  * Answers the load balancers that ask which nodes have endpoints of a Service (KP-40): one port for
- * each health check, whatever the path. A port that is taken is tried again until it is free.
+ * each health check, whatever the path, at addresses of the Service's families, and at each for its
+ * family alone. A port that is taken is tried again until it is free.
  */
 export class HealthCheckServers {
   readonly #options: HealthCheckServersOptions;
@@ -82,11 +84,7 @@ export class HealthCheckServers {
 
   #listen(): void {
     if (this.#closed) return;
-    const addresses = this.#addresses.length === 0 ? [undefined] : this.#addresses;
-    const wanted = new Map<string, { address: string | undefined; port: number }>();
-    for (const port of this.#checks.keys()) {
-      for (const address of addresses) wanted.set(`${address ?? "*"} ${port}`, { address, port });
-    }
+    const wanted = placesOf(this.#checks.values(), this.#addresses);
     // Ports are given back before others are taken: every address holds each single one as well.
     for (const [key, listener] of this.#listeners) {
       if (wanted.has(key)) continue;
@@ -94,30 +92,32 @@ export class HealthCheckServers {
       this.#unbound.delete(key);
       void listener.close();
     }
-    for (const [key, { address, port }] of wanted) {
-      if (!this.#listeners.has(key)) this.#listeners.set(key, this.#open(key, address, port));
+    for (const [key, place] of wanted) {
+      if (!this.#listeners.has(key)) this.#listeners.set(key, this.#open(key, place));
     }
   }
 
-  #open(key: string, address: string | undefined, port: number): HealthCheckListener {
+  #open(key: string, place: HealthCheckPlace): HealthCheckListener {
+    const { address, port } = place;
     return listenForChecks({
       address,
       port,
-      handler: this.#handlerOf(port),
+      handler: this.#handlerOf(place),
       failed: (reason) => this.#failed(key, port, reason),
       bound: () => this.#unbound.delete(key),
       retryMs: this.#options.retryMs ?? 5_000,
     });
   }
 
-  #handlerOf(port: number): RequestListener {
+  #handlerOf({ family, port }: HealthCheckPlace): RequestListener {
     return (_, response) => {
       const check = this.#checks.get(port);
-      if (check === undefined) {
+      const count = check?.localEndpoints[family];
+      if (check === undefined || count === undefined) {
         response.destroy();
         return;
       }
-      const { status, headers, body } = healthCheckAnswer(check, this.#options.healthy());
+      const { status, headers, body } = healthCheckAnswer(check, count, this.#options.healthy());
       response.writeHead(status, headers).end(body);
     };
   }

@@ -29,7 +29,7 @@ describe("the health check of a Service", () => {
       namespace: "default",
       name: "web",
       port: 32000,
-      localEndpoints: 2,
+      localEndpoints: { IPv4: 2 },
     });
   });
 
@@ -52,10 +52,10 @@ describe("the health check of a Service", () => {
     ["of another node", { nodeName: "node-b" }, 0],
   ])("counts an endpoint that is %s as it takes its traffic (KP-40)", (_, given, count) => {
     const endpoints = [endpoint("10.0.0.1", { ...onA, ...given })];
-    expect(compile(local, slice({ endpoints }))?.localEndpoints).toBe(count);
+    expect(compile(local, slice({ endpoints }))?.localEndpoints).toEqual({ IPv4: count });
   });
 
-  it("counts an address once, over ports, slices and families (KP-40)", () => {
+  it("counts an address once, over ports and slices, by family (KP-02, KP-40)", () => {
     const ports = [
       servicePort({ name: "a", port: 80 }),
       servicePort({ name: "b", port: 81 }),
@@ -75,10 +75,18 @@ describe("the health check of a Service", () => {
         endpoints: [endpoint("fd00::1", onA), endpoint("fd00::2", onA), endpoint("fd00::3", onA)],
       }),
     );
-    expect(count?.localEndpoints).toBe(3);
+    expect(count?.localEndpoints).toEqual({ IPv4: 2, IPv6: 3 });
   });
 
   it("is 0 where nothing runs here, so that the balancer sends nothing (KP-40)", () => {
-    expect(compile(local)?.localEndpoints).toBe(0);
+    expect(compile(local)?.localEndpoints).toEqual({ IPv4: 0 });
+  });
+
+  it("is of a family without endpoints of the Service, too, if the Service is (KP-02, KP-40)", () => {
+    const dual = { ...local, clusterIPs: ["10.96.0.10", "fd00:96::a"] };
+    const six = slice({ family: "IPv6", endpoints: [endpoint("fd00::1", onA)] });
+    expect(compile(dual, six)?.localEndpoints).toEqual({ IPv4: 0, IPv6: 1 });
+    const single = { ...local, clusterIPs: ["fd00:96::a"] };
+    expect(compile(single, six)?.localEndpoints).toEqual({ IPv6: 1 });
   });
 });

@@ -361,7 +361,7 @@ describe("the Node's own addresses", () => {
       deadlineMs,
       describe: () => `the health check to answer; the agent said: ${served.agent.log}`,
     });
-    expect(await ask(`[${served.node.ip6}]`)).toBe("200");
+    expect(await ask(`[${served.node.ip6}]`)).toBe("503");
     expect(await ask("10.244.1.1")).toBe("000");
   });
 
@@ -375,7 +375,7 @@ describe("the Node's own addresses", () => {
         metadata: { name: "web", namespace: "default" },
         spec: {
           type: "LoadBalancer",
-          clusterIP: "10.96.0.77",
+          clusterIPs: ["10.96.0.77", "fd00:10:96::77"],
           externalTrafficPolicy: "Local",
           healthCheckNodePort: 32_100,
           ports: [{ port: 80, targetPort: 8080, nodePort: 32_080 }],

@@ -13,17 +13,18 @@ let agent: TestAgent;
 let web: Deployment;
 let nodes: readonly [kubeProxy: TestNode, sluice: TestNode];
 const checkPort = 32_100;
+const local = { type: "LoadBalancer", externalTrafficPolicy: "Local" } as const;
 
 beforeAll(async () => {
   cluster = await Cluster.start();
   nodes = [await cluster.addNode("a"), await cluster.addNode("b")];
   const [a, b] = nodes;
-  await startKubeProxy(cluster.controlPlane, a, "nftables");
-  agent = await TestAgent.start({ node: b, source: { controlPlane: cluster.controlPlane } });
+  const { controlPlane } = cluster;
+  await startKubeProxy(controlPlane, a, "nftables", { nodePortAddresses: ["0.0.0.0/0", "::/0"] });
+  const flags = ["--nodeport-addresses=all"];
+  agent = await TestAgent.start({ node: b, source: { controlPlane }, flags });
   await cluster.api.createService("web", {
-    type: "LoadBalancer",
-    externalTrafficPolicy: "Local",
-    healthCheckNodePort: checkPort,
+    ...{ ...local, healthCheckNodePort: checkPort },
     selector: { app: "web" },
     ports: [{ port: 80, targetPort: 8080 }],
   });
@@ -45,7 +46,7 @@ interface Answer {
 const ofConnection = /^(date|connection|keep-alive|transfer-encoding):/i;
 
 async function get(node: TestNode, url: string): Promise<Answer> {
-  const { code, stdout, stderr } = await node.run("curl", ["-sSi", url], { cgroup: false });
+  const { code, stdout, stderr } = await node.run("curl", ["-g", "-sSi", url], { cgroup: false });
   if (code !== 0) throw new Error(stderr);
   const [head = "", ...body] = stdout.split("\r\n\r\n");
   const [status = "", ...headers] = head.split("\r\n");
@@ -80,6 +81,37 @@ describe("as the real kube-proxy", () => {
     expect(oursOfNone).toEqual(theirsOfNone);
     await cluster.api.patchService("web", { spec: { selector: { app: "web" } } });
     await bothOnce("200", url);
+  });
+
+  it("answers it at every address for the address's family alone (KP-02, KP-40)", async () => {
+    const healthCheckNodePort = checkPort + 1;
+    await cluster.api.createService("six", {
+      ...{ ...local, healthCheckNodePort },
+      ipFamilyPolicy: "RequireDualStack",
+      ports: [{ port: 80 }],
+    });
+    const body = {
+      addressType: "IPv6",
+      metadata: { name: "six", labels: { "kubernetes.io/service-name": "six" } },
+      endpoints: nodes.map(({ name }, at) => ({
+        ...{ addresses: [`fd00:10:244::6:${at}`], nodeName: name },
+        conditions: { ready: true },
+      })),
+      ports: [{ port: 8080, protocol: "TCP" }],
+    };
+    await cluster.api.discovery.createNamespacedEndpointSlice({ namespace: "default", body });
+    const expected: readonly (readonly [string, string, (node: TestNode) => string])[] = [
+      ["200", '"localEndpoints": 1', ({ ip6 }) => `[${ip6}]`],
+      ["200", '"localEndpoints": 1', () => "[::1]"],
+      ["503", '"localEndpoints": 0', ({ ip4 }) => ip4],
+      ["503", '"localEndpoints": 0', () => "127.0.0.1"],
+    ];
+    for (const [status, count, host] of expected) {
+      const url = (node: TestNode) => `http://${host(node)}:${healthCheckNodePort}/`;
+      const [theirs, ours] = await bothOnce(status, url);
+      expect(ours).toEqual(theirs);
+      expect(ours?.body).toContain(count);
+    }
   });
 
   /** With what differs in each answer written as one. */

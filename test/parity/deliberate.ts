@@ -162,11 +162,6 @@ export const apart: readonly Pick<Deliberate, "name" | "reason">[] = [
       "a cache such as NodeLocal DNSCache binds it in order to answer; kube-proxy leads past it unless rules of the cache's own keep it from that (PF-45)",
   },
   {
-    name: "a healthCheckNodePort answers for both families at each address",
-    reason:
-      "the family by which a balancer asks says nothing of that of its traffic; kube-proxy answers for each by itself (KP-40)",
-  },
-  {
     name: "NodePorts that answer at the loopback do so in IPv6, too",
     reason: "kube-proxy has them there in IPv4 alone, in mode iptables (KP-27)",
   },

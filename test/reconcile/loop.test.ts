@@ -157,13 +157,15 @@ describe("changes", () => {
     };
     expect(rig.loop.healthChecks).toEqual([]);
     expect(await told(balanced(32_000))).toEqual([true]);
-    const check = { namespace: "default", name: "web", port: 32_000, localEndpoints: 0 };
+    const check = { namespace: "default", name: "web", port: 32_000, localEndpoints: { IPv4: 0 } };
     expect(rig.loop.healthChecks).toEqual([check]);
     expect(await told(slice("web", ["10.1.0.9"]))).toEqual([false]);
     expect(await told(slice("web", ["10.1.0.9"], undefined, "here"))).toEqual([true]);
-    expect(rig.loop.healthChecks).toEqual([{ ...check, localEndpoints: 1 }]);
+    expect(rig.loop.healthChecks).toEqual([{ ...check, localEndpoints: { IPv4: 1 } }]);
     expect(await told(balanced(32_001))).toEqual([true]);
-    expect(rig.loop.healthChecks).toEqual([{ ...check, localEndpoints: 1, port: 32_001 }]);
+    expect(rig.loop.healthChecks).toEqual([
+      { ...check, localEndpoints: { IPv4: 1 }, port: 32_001 },
+    ]);
     expect(await told(deleted("web"))).toEqual([true]);
     expect(rig.loop.healthChecks).toEqual([]);
   });

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { healthCheckAnswer } from "../../agent/serve/health_check.ts";
 
-const check = { namespace: "default", name: "web", port: 32000 };
+const web = { namespace: "default", name: "web" };
 
 describe("the answer to a load balancer", () => {
   it("is kube-proxy's, byte for byte (KP-40)", () => {
-    expect(healthCheckAnswer({ ...check, localEndpoints: 2 }, true)).toEqual({
+    expect(healthCheckAnswer(web, 2, true)).toEqual({
       status: 200,
       headers: {
         "Content-Type": "application/json",
@@ -27,7 +27,7 @@ describe("the answer to a load balancer", () => {
     [503, 0, false],
   ])("has status %d with %d local endpoints while healthy is %s (KP-40)", (...row) => {
     const [status, localEndpoints, healthy] = row;
-    const answer = healthCheckAnswer({ ...check, localEndpoints }, healthy);
+    const answer = healthCheckAnswer(web, localEndpoints, healthy);
     expect(answer.status).toBe(status);
     expect(answer.headers["X-Load-Balancing-Endpoint-Weight"]).toBe(localEndpoints);
     expect(JSON.parse(answer.body)).toEqual({

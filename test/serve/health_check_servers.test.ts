@@ -66,7 +66,7 @@ const check = (port: number, given: Partial<DesiredHealthCheck> = {}): DesiredHe
   namespace: "default",
   name: "web",
   port,
-  localEndpoints: 1,
+  localEndpoints: { IPv4: 1, IPv6: 1 },
   ...given,
 });
 
@@ -92,7 +92,7 @@ describe("a healthCheckNodePort", () => {
   it.each(["/", "/healthz", "/any/path?at=all"])("answers at %s (KP-40)", async (path) => {
     open();
     const port = await freePort();
-    servers.apply([check(port, { localEndpoints: 2 })]);
+    servers.apply([check(port, { localEndpoints: { IPv4: 2 } })]);
     await answering(port, 200);
     const { response, status, text } = await probe(port, "127.0.0.1", path);
     expect(status).toBe(200);
@@ -123,9 +123,9 @@ describe("a healthCheckNodePort", () => {
     const port = await freePort();
     servers.apply([check(port)]);
     await answering(port, 200);
-    servers.apply([check(port, { localEndpoints: 0 })]);
+    servers.apply([check(port, { localEndpoints: { IPv4: 0 } })]);
     expect((await probe(port)).status).toBe(503);
-    servers.apply([check(port, { localEndpoints: 3 })]);
+    servers.apply([check(port, { localEndpoints: { IPv4: 3 } })]);
     expect((await probe(port)).status).toBe(200);
     healthy = false;
     const { status, text } = await probe(port);
@@ -173,6 +173,39 @@ describe("a healthCheckNodePort", () => {
     const port = await freePort();
     servers.apply([check(port)]);
     for (const host of ["127.0.0.1", "127.0.0.3", "[::1]"]) await answering(port, 200, host);
+  });
+
+  it.each<[string, readonly string[]]>([
+    ["every one", []],
+    ["its own", ["127.0.0.1", "::1"]],
+  ])(
+    "answers at an address for its family, where it has %s (KP-02, KP-40)",
+    async (_, addresses) => {
+      open({ addresses });
+      const port = await freePort();
+      servers.apply([check(port, { localEndpoints: { IPv4: 0, IPv6: 2 } })]);
+      await answering(port, 503);
+      await answering(port, 200, "[::1]");
+      expect(JSON.parse((await probe(port)).text).localEndpoints).toBe(0);
+      expect(JSON.parse((await probe(port, "[::1]")).text).localEndpoints).toBe(2);
+      servers.apply([check(port, { localEndpoints: { IPv4: 3 } })]);
+      expect((await probe(port)).status).toBe(200);
+      await refused(port, "::1");
+      servers.apply([check(port, { localEndpoints: { IPv6: 1 } })]);
+      await answering(port, 200, "[::1]");
+      await refused(port);
+      expect(problems).toEqual([]);
+    },
+  );
+
+  it("is not left behind where its Service goes at once (KP-34)", async () => {
+    open({ addresses: [] });
+    const port = await freePort();
+    servers.apply([check(port)]);
+    servers.apply([]);
+    await refused(port);
+    await refused(port, "::1");
+    expect(problems).toEqual([]);
   });
 
   it("moves with the node's addresses (KP-26)", async () => {
@@ -252,7 +285,10 @@ describe("a healthCheckNodePort that cannot be had", () => {
   it("because another Service has it, is reported once for the second by name", async () => {
     open();
     const port = await freePort();
-    const both = [check(port, { name: "web" }), check(port, { name: "db", localEndpoints: 0 })];
+    const both = [
+      check(port, { name: "web" }),
+      check(port, { name: "db", localEndpoints: { IPv4: 0 } }),
+    ];
     servers.apply(both);
     servers.apply(both.toReversed());
     await answering(port, 503);
