@@ -25,6 +25,13 @@ export interface DeviceServerParts {
   readonly pins: Pins;
 }
 
+/** Why a device is not served. */
+export interface DeviceProblem {
+  readonly message: string;
+  /** There is no such device any more, as the network's own notice is about to say. */
+  readonly isGone: boolean;
+}
+
 /** Serves one device, and ends that: a device is told of only while its programs are attached. */
 export class DeviceServer {
   readonly #parts: DeviceServerParts;
@@ -41,7 +48,7 @@ export class DeviceServer {
     device: NodeDevice,
     before: NodeDevice | undefined,
     obstacle: string | undefined,
-  ): Promise<string | undefined> {
+  ): Promise<DeviceProblem | undefined> {
     const { hooks, maps } = this.#parts;
     const problem = await problemOf(async () => {
       if (before !== undefined && before.role !== device.role) maps.devices.delete(device.index);
@@ -85,11 +92,12 @@ export class DeviceServer {
   }
 }
 
-async function problemOf(action: () => unknown): Promise<string | undefined> {
+async function problemOf(action: () => unknown): Promise<DeviceProblem | undefined> {
   try {
     await action();
     return undefined;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    const message = error instanceof Error ? error.message : String(error);
+    return { message, isGone: (error as NodeJS.ErrnoException).code === "ENODEV" };
   }
 }

@@ -6,11 +6,11 @@ import { foreignOfNetlink, foreignOfTcx } from "./device_foreign.ts";
 import { type DeviceHook, hooksOf, pinnedHooks } from "./device_hook.ts";
 import type { DeviceProgram } from "./device_programs.ts";
 import type { DeviceReport } from "./device_report.ts";
-import { DeviceServer, type DeviceServerParts } from "./device_server.ts";
+import { type DeviceProblem, DeviceServer, type DeviceServerParts } from "./device_server.ts";
 
 interface Served {
   readonly device: NodeDevice;
-  readonly problem: string | undefined;
+  readonly problem: DeviceProblem | undefined;
 }
 
 /** How often a program was found missing at a device, and attached there again. */
@@ -132,7 +132,7 @@ export class Devices {
     return {
       ...{ name, index, role, roleReason, path, pathReason },
       hook: isServed ? hook : null,
-      problem: served?.problem ?? null,
+      problem: served?.problem?.message ?? null,
     };
   }
 
@@ -158,10 +158,12 @@ export class Devices {
       .map(({ program }) => program);
   }
 
+  /** Nobody has detached what went with its device, as those of pods do all the time. */
   #note({ index, name }: NodeDevice, missing: readonly DeviceProgram[]): void {
-    if (missing.length === 0) return;
     const problem = this.#served.get(index)?.problem;
-    const trouble = problem === undefined ? "" : `, which cannot be attached again: ${problem}`;
+    if (missing.length === 0 || problem?.isGone) return;
+    const trouble =
+      problem === undefined ? "" : `, which cannot be attached again: ${problem.message}`;
     this.#detached.set(index, `${name} has lost ${missing.join(" and ")}${trouble}`);
     if (problem !== undefined) return;
     for (const program of missing) {

@@ -171,6 +171,12 @@ describe.each(kinds)("programs at a device by $name", ({ make, ids, name }) => {
     expect(ids().ours).toBe(id(newer.program(ingress.program)));
   });
 
+  it("are refused by the code for it where the device has gone", async () => {
+    await attach(ingress, older);
+    await ip(["link delete d0"], netns);
+    await expect(attach(ingress, newer)).rejects.toMatchObject({ code: "ENODEV" });
+  });
+
   it("leave no pin behind at a device that has gone", async () => {
     await attach(ingress, older);
     await ip(["link delete d0"], netns);

@@ -18,10 +18,12 @@ class Kernel {
   readonly entries = new Map<number, { readonly flags: number; readonly mtu: number }>();
   readonly counts = new Set<number>();
   readonly refused = new Set<string>();
+  readonly gone = new Set<number>();
 
   readonly hooks: DeviceHooks = {
     kind: "tcx",
     attach: async (hook) => {
+      if (this.gone.has(hook.ifindex)) throw Object.assign(new Error("no such device"), gone);
       if (this.refused.has(keyOf(hook))) throw new Error(`${keyOf(hook)} is refused`);
       this.diary.push(`attach ${keyOf(hook)}`);
       this.attached.add(keyOf(hook));
@@ -48,11 +50,19 @@ class Kernel {
     packetCounts: { delete: ({ device }) => this.counts.delete(device) },
   };
 
+  /** The device goes, and what is attached there with it. */
+  remove(ifindex: number): void {
+    this.gone.add(ifindex);
+    for (const key of this.attached) if (key.endsWith(`-${ifindex}`)) this.attached.delete(key);
+  }
+
   /** What it has noted since it was asked last. */
   noted(): string[] {
     return this.diary.splice(0);
   }
 }
+
+const gone = { code: "ENODEV" };
 
 const keyOf = ({ program, ifindex }: DeviceHook): string => `${program}-${ifindex}`;
 
@@ -175,10 +185,6 @@ describe("a device", () => {
       "tell of 3",
     ]);
   });
-});
-
-describe("a bridge", () => {
-  const bridge = (...ports: number[]) => device(9, { path: "neighbour", ports });
 
   it("whose program somebody has detached shows that until it is seen to stand again (PF-06)", async () => {
     await devices.apply([external(2), device(3)]);
@@ -231,6 +237,21 @@ describe("a bridge", () => {
     await devices.apply([device(3)]);
     expect(devices.detached()).toEqual([]);
   });
+
+  it("that has gone, before the network says so, has not been robbed of its programs (PF-06)", async () => {
+    await devices.apply([device(3), device(4)]);
+    kernel.remove(3);
+    await devices.verify();
+    expect(devices.report()[0]).toMatchObject({ name: "d3", problem: "no such device" });
+    expect(devices.detached()).toEqual([]);
+    await devices.apply([device(4)]);
+    expect(devices.detached()).toEqual([]);
+    expect(devices.reattached()).toEqual([]);
+  });
+});
+
+describe("a bridge", () => {
+  const bridge = (...ports: number[]) => device(9, { path: "neighbour", ports });
 
   it("is told of after its ports are served, and carries no program", async () => {
     await devices.apply([bridge(10, 11), device(10), device(11)]);
