@@ -28,7 +28,7 @@ import { ProbeTeller } from "./probe/tell.ts";
 import { defaultLoopSettings, Loop } from "./reconcile/loop.ts";
 import { Reconciler } from "./reconcile/reconciler.ts";
 import { systemScheduler } from "./reconcile/scheduler.ts";
-import { type DebugServer, serveDebug } from "./serve/debug.ts";
+import { type DebugServer, makeWay, serveDebug } from "./serve/debug.ts";
 import { sourceOf } from "./source_of.ts";
 import { type Parts, viewOf } from "./view.ts";
 
@@ -70,6 +70,8 @@ function stopSignal(): Promise<NodeJS.Signals> {
 /** Brings everything up, and gives what takes the process's own part of it down again. */
 async function startAgent(config: AgentConfig, log: Log): Promise<() => Promise<void>> {
   const cgroupPath = config.cgroupPath ?? defaultCgroup();
+  // Before anything is touched that another agent is at work on.
+  await makeWay(config.socketPath);
   const datapath = openDatapath({
     objectPath: bpfObjectPath("sock"),
     packetObjectPath: bpfObjectPath("tc"),

@@ -58,7 +58,12 @@ function routeOf(view: AgentView): Route {
   };
 }
 
-async function makeWay(path: string): Promise<void> {
+/**
+ * Removes the socket file that a dead agent left behind.
+ *
+ * @throws DebugSocketError, see `isAgentRunning`
+ */
+export async function makeWay(path: string): Promise<void> {
   const taken = (code: DebugSocketErrorCode, message: string, cause?: unknown) =>
     new DebugSocketError(code, path, message, cause);
   try {
@@ -68,7 +73,10 @@ async function makeWay(path: string): Promise<void> {
       throw taken("not-a-socket", "is no socket; remove it or set --socket-path");
     }
     if (await answers(path)) {
-      throw taken("agent-running", "another agent answers here; stop it or set --socket-path");
+      throw taken(
+        "agent-running",
+        "another agent answers here; stop it, or give this one a --socket-path and a --pin-path of its own",
+      );
     }
     unlinkSync(path);
   } catch (error) {

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openObject, rawAttachProgram, rawDetachProgram } from "libbpf-ts";
@@ -122,7 +123,7 @@ describe("an agent with the capabilities that the message names", () => {
 });
 
 describe("a place that is taken", () => {
-  it("is left to the agent that has it: the second one ends", async () => {
+  it("is left to the agent that has it: the second one ends and touches nothing", async () => {
     const folder = await bad.folderOf({ "a.yaml": bad.right("first", "10.96.6.1") });
     await using first = await TestAgent.start({ node: bad.node, source: { folder } });
     await using second = await TestAgent.prepare({
@@ -133,8 +134,9 @@ describe("a place that is taken", () => {
     const child = second.launch();
     expect(await child.exited).toEqual({ code: 1, signal: null });
     expect(errorsOf(child)).toEqual([
-      `${first.socketPath}: another agent answers here; stop it or set --socket-path`,
+      `${first.socketPath}: another agent answers here; stop it, or give this one a --socket-path and a --pin-path of its own`,
     ]);
+    expect(existsSync(second.pinPath)).toBe(false);
     expect((await first.status()).sync.ready).toBe(true);
     expect(await bad.ask("10.96.6.1")).toBe("web");
   });

@@ -86,7 +86,7 @@ it("refuses the socket on which another agent answers, and leaves that one worki
   const second = serveDebug(path, view());
   expect(await codeOf(second)).toEqual([
     "agent-running",
-    `${path}: another agent answers here; stop it or set --socket-path`,
+    `${path}: another agent answers here; stop it, or give this one a --socket-path and a --pin-path of its own`,
   ]);
   expect(await second.catch(isAgentRunning)).toBe(true);
   expect((await get(path, "/v1/status")).status).toBe(200);
