@@ -155,8 +155,9 @@ it("asks before it gives anything up where the clock was set, or the machine sle
   expect(said).toEqual(["4600.25 asked", "4601 heard"]);
 });
 
-it("ends, and its question with it", async () => {
+it("ends, and its question with it, of whose answer nothing is said", async () => {
   await pass(3);
   heartbeat.stop();
+  await new Promise(setImmediate);
   expect(said).toEqual(["1003 asked", "stopped", "1003 unanswered"]);
 });

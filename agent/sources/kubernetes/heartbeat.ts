@@ -43,6 +43,7 @@ export interface HeartbeatOptions {
 export class Heartbeat {
   readonly #options: HeartbeatOptions;
   #stop = () => {};
+  #isStopped = false;
   #question: { readonly askedAt: number; readonly deadline: AbortController } | undefined;
   #askedAt = 0;
   #patience: number;
@@ -66,6 +67,7 @@ export class Heartbeat {
   }
 
   stop(): void {
+    this.#isStopped = true;
     this.#stop();
     this.#question?.deadline.abort();
   }
@@ -97,7 +99,7 @@ export class Heartbeat {
     try {
       await this.#options.ask(deadline.signal);
     } catch {
-      if (this.#heardAt < askedAt) this.#lose();
+      if (!this.#isStopped && this.#heardAt < askedAt) this.#lose();
     } finally {
       this.#question = undefined;
     }
