@@ -5,12 +5,14 @@ import type { AgentConfig } from "./config/settings.ts";
 import type { Datapath } from "./datapath/open.ts";
 import { readPacketCounts } from "./datapath/packet_counts.ts";
 import { readServices, readTraffic } from "./datapath/read.ts";
-import type { FeatureReport } from "./datapath/report.ts";
+import type { FeatureReport, ServiceReport } from "./datapath/report.ts";
 import type { StaleSocketHunt } from "./datapath/stale_socket_hunt.ts";
 import type { EventRecorder } from "./events/recorder.ts";
 import type { Flows } from "./flows.ts";
 import type { ForeignProxies } from "./foreign_proxies.ts";
 import type { LatencyWindow } from "./latency.ts";
+import { familyOf } from "./model/ip.ts";
+import { objectKey } from "./model/key.ts";
 import type { NodeWatch } from "./node_watch.ts";
 import { strayCgroup } from "./probe/cgroup.ts";
 import type { Probe } from "./probe/probe.ts";
@@ -52,7 +54,8 @@ export interface Parts {
 
 export function viewOf(parts: Parts): AgentView {
   const { datapath } = parts;
-  const services = () => readServices(datapath.maps, datapath.stats);
+  const services = () =>
+    readServices(datapath.maps, datapath.stats).map((it) => withLeftToNode(it, parts.loop));
   return {
     status: () => statusOf(parts),
     services,
@@ -60,6 +63,14 @@ export function viewOf(parts: Parts): AgentView {
       services().filter((each) => each.namespace === namespace && each.name === name),
     traffic: () => readTraffic(datapath.maps, datapath.stats),
   };
+}
+
+/** What is left to the node stands in no map. */
+function withLeftToNode(service: ServiceReport, { leftToNode }: Loop): ServiceReport {
+  const { namespace, name, family } = service;
+  const left = leftToNode.get(objectKey(namespace, name)) ?? [];
+  const own = left.filter(({ address }) => familyOf(address) === family);
+  return own.length === 0 ? service : { ...service, leftToNode: own };
 }
 
 function statusOf(parts: Parts): AgentStatus {

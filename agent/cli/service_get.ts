@@ -32,6 +32,7 @@ function describe(service: ServiceReport): string {
     ["Service", `${namespace}/${name}`],
     ["Port", `${portText(service)} ${family}, index ${index}`],
     ["Frontends", service.frontends.map(reachText).join(", ") || "<none>"],
+    ...leftOf(service),
     ...rangesOf(service),
     [
       "Policy",
@@ -78,6 +79,11 @@ function lacks({ internalLocal, externalLocal, cluster, local, frontends }: Serv
 
 function reachText(frontend: FrontendReport): string {
   return frontendText(frontend) + (frontend.limited ? " (source ranges)" : "");
+}
+
+function leftOf({ leftToNode = [] }: ServiceReport): [string, string][] {
+  const texts = leftToNode.map(({ address, device }) => `${address}, which device ${device} has`);
+  return texts.length === 0 ? [] : [["Left to the node", texts.join("; ")]];
 }
 
 function rangesOf({ sourceRanges, frontends }: ServiceReport): [string, string][] {

@@ -83,6 +83,8 @@ export interface ServiceReport extends TrafficReport {
   /** Index into the `services` map. */
   readonly index: number;
   readonly frontends: readonly FrontendReport[];
+  /** ClusterIPs that are none of them, since a device of this node has them (PF-45); as the agent says. */
+  readonly leftToNode?: readonly { readonly address: string; readonly device: string }[];
   /** 0: no session affinity. */
   readonly affinityTimeoutSeconds: number;
   readonly internalLocal: boolean;

@@ -133,6 +133,17 @@ describe("sluice service get", () => {
     expect(out).toContain("Algorithm:  maglev, 1 slot\n");
   });
 
+  it("shows a ClusterIP that is left to the node, and to which device (PF-45)", async () => {
+    const left = [{ address: "fd00:96::a", device: "nodelocaldns" }];
+    const body = [{ ...web6, frontends: [], leftToNode: left }];
+    const fetchDebug = async () => ({ status: 200, body });
+    const { out } = await run("service get shop/web", { fetchDebug });
+    expect(out.split("\n").slice(2, 4)).toEqual([
+      "Frontends:         <none>",
+      "Left to the node:  fd00:96::a, which device nodelocaldns has",
+    ]);
+  });
+
   it("says that no endpoint of this node is eligible where the policy is Local", async () => {
     const body = [{ ...web4, local: [] }];
     const { out } = await run("service get shop/web", {

@@ -97,6 +97,12 @@ describe("a ClusterIP that a process of this node has bound", () => {
     expect((await served.agent.run("status")).stdout).toContain(
       `${dns.ip4}        default/kube-dns   device ${device} has it: whoever listens there answers`,
     );
+    const { stdout } = await served.agent.run("service", "get", "default/kube-dns");
+    for (const address of families) {
+      expect(stdout).toMatch(
+        new RegExp(`Left to the node: +${address}, which device ${device} has`),
+      );
+    }
 
     await unbind(...families);
     await isLeft();
