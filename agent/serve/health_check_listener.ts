@@ -30,8 +30,7 @@ export function listenForChecks({
   let retry: NodeJS.Timeout | undefined;
   let closed = false;
   const attempt = () => server.listen({ port, host: address, ipv6Only: true });
-  // Nothing is bound within listen() yet: one that is closed in the same turn is bound after it.
-  server.on("listening", () => (closed ? server.close() : bound()));
+  server.on("listening", bound);
   server.on("error", (error: NodeJS.ErrnoException) => {
     if (closed) return;
     retry = setTimeout(attempt, retryMs).unref();

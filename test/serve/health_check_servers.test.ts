@@ -198,16 +198,6 @@ describe("a healthCheckNodePort", () => {
     },
   );
 
-  it("is not left behind where its Service goes at once (KP-34)", async () => {
-    open({ addresses: [] });
-    const port = await freePort();
-    servers.apply([check(port)]);
-    servers.apply([]);
-    await refused(port);
-    await refused(port, "::1");
-    expect(problems).toEqual([]);
-  });
-
   it("moves with the node's addresses (KP-26)", async () => {
     open({ addresses: [] });
     const port = await freePort();
