@@ -31,8 +31,7 @@ export function auditorOf(audited: Audited, log: Log): Auditor {
     scheduler: systemScheduler,
     periodMilliseconds: periodSeconds * 1000,
     onRepair: (it) => tell(it, log),
-    onFailure: (error) =>
-      log.warn("the maps could not be compared with what was written", { error }),
+    onFailure: (error) => log.warn("an audit of the maps was broken off", { error }),
   });
 }
 

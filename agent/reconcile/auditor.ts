@@ -24,9 +24,10 @@ export interface AuditCounts {
 
 /** Longest time for which an audit keeps everything else waiting. */
 const SLICE_MS = 1;
-/** How long changes are held up where something is found, until what was retired is given back. */
+/** While changes are held up, it is looked so often whether what was retired was given back. */
 const QUIET_MS = 5;
-const PATIENCE = 200;
+/** So many looks: the two grace periods that may be due take a second each where no kernel tells. */
+const PATIENCE = 500;
 /** What was mended is audited once more, so that what was damaged with it is given back. */
 const ROUNDS = 3;
 
@@ -82,11 +83,12 @@ export class Auditor {
   #mend(suspects: Suspects, rounds: number, patience: number): void {
     const { loop } = this.#options;
     loop.hold(true);
-    if (!loop.isQuiet && patience > 0) {
+    if (!loop.isQuiet) {
+      if (patience === 0) throw new Error("what was found stays: no grace period comes to its end");
       this.#after(QUIET_MS, () => this.#mend(suspects, rounds, patience - 1));
       return;
     }
-    const mended = loop.isQuiet ? loop.mend(suspects) : [];
+    const mended = loop.mend(suspects);
     loop.hold(false);
     this.#end(mended, rounds - 1);
   }

@@ -376,6 +376,38 @@ describe("an audit", () => {
     expect(scheduler.delays).toEqual([]);
   });
 
+  it("holds changes up for 2.5 s at most, and says so where nothing could be mended (KP-54)", () => {
+    const scheduler = new ManualScheduler();
+    const failures: unknown[] = [];
+    const held: boolean[] = [];
+    const auditor = new Auditor({
+      loop: {
+        isQuiet: false,
+        hold: (isHeld) => held.push(isHeld),
+        status: () => ({ ready: true }) as LoopStatus,
+        mend: () => expect.fail("mended amid a grace period"),
+        *audit() {
+          yield;
+          return { services: new Set(["default/web"]) };
+        },
+      },
+      others: [],
+      scheduler,
+      periodMilliseconds: 600_000,
+      onRepair: () => {},
+      onFailure: (error) => failures.push(error),
+    });
+    auditor.start();
+    scheduler.advance(600_000);
+    for (let waited = 0; waited < 2_500; waited += 5) {
+      expect(held.at(-1)).toBe(true);
+      scheduler.advance(5);
+    }
+    expect(held.at(-1)).toBe(false);
+    expect(failures).toEqual([new Error("what was found stays: no grace period comes to its end")]);
+    auditor.stop();
+  });
+
   it("puts whatever was scribbled into the arrays back as it was, and gives all of it back (KP-54)", async () => {
     const scribbles = fc.array(
       fc.record({
