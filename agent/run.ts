@@ -28,7 +28,7 @@ import { ProbeTeller } from "./probe/tell.ts";
 import { defaultLoopSettings, Loop } from "./reconcile/loop.ts";
 import { Reconciler } from "./reconcile/reconciler.ts";
 import { systemScheduler } from "./reconcile/scheduler.ts";
-import { type DebugServer, makeWay, serveDebug } from "./serve/debug.ts";
+import { makeWay, serveDebug } from "./serve/debug.ts";
 import { sourceOf } from "./source_of.ts";
 import { type Parts, viewOf } from "./view.ts";
 
@@ -83,7 +83,7 @@ async function startAgent(config: AgentConfig, log: Log): Promise<() => Promise<
   const parts = await partsOf(config, cgroupPath, datapath, log);
   await parts.nodeWatch.start();
   const view = viewOf(parts);
-  const debug: DebugServer = await serveDebug(config.socketPath, view);
+  const debug = await serveDebug(config.socketPath, view);
   const observers = observe(parts, view, log);
   sayWhatStands(parts, log);
   // Lists and loading leave megabytes with malloc that nothing uses any more.
@@ -98,21 +98,23 @@ async function startAgent(config: AgentConfig, log: Log): Promise<() => Promise<
   parts.auditor.start();
   return async () => {
     clearInterval(trimming);
-    parts.auditor.stop();
-    await parts.probe.close();
-    await parts.source.stop();
-    parts.loop.stop();
-    parts.hunt?.stop();
-    parts.nodeWatch.close();
-    parts.foreignProxies.close();
-    await Promise.all([
-      observers.close(),
-      debug.close(),
-      parts.flows.stop(),
-      parts.events?.close(),
-    ]);
-    datapath.close();
+    await stopParts(parts, [observers, debug]);
   };
+}
+
+async function stopParts(
+  { auditor, probe, source, loop, hunt, nodeWatch, foreignProxies, flows, events, datapath }: Parts,
+  servers: readonly { close(): Promise<void> }[],
+): Promise<void> {
+  auditor.stop();
+  await probe.close();
+  await source.stop();
+  loop.stop();
+  hunt?.stop();
+  nodeWatch.close();
+  foreignProxies.close();
+  await Promise.all([...servers.map((it) => it.close()), flows.stop(), events?.close()]);
+  datapath.close();
 }
 
 /** Before any program meets a packet. */

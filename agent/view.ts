@@ -17,6 +17,7 @@ import type { NodeWatch } from "./node_watch.ts";
 import { strayCgroup } from "./probe/cgroup.ts";
 import type { Probe } from "./probe/probe.ts";
 import type { AuditCounts, Auditor } from "./reconcile/auditor.ts";
+import type { StandingFailure } from "./reconcile/failure_log.ts";
 import type { Loop } from "./reconcile/loop.ts";
 import type { Reconciler } from "./reconcile/reconciler.ts";
 import {
@@ -24,6 +25,7 @@ import {
   type AgentView,
   type AuditDump,
   dumpSource,
+  type FailureDump,
   type LocalGapDump,
   type ProbeDump,
   type ReattachedDump,
@@ -82,13 +84,7 @@ function statusOf(parts: Parts): AgentStatus {
     datapath: datapathStatus(parts),
     sync: syncStatus(parts),
     probe: probeStatus(parts),
-    failures: failures.map(({ key, code, message, since, retries }) => ({
-      service: key,
-      code,
-      message,
-      since: new Date(since).toISOString(),
-      retries,
-    })),
+    failures: failures.map(dumpFailure),
   };
   return {
     version,
@@ -115,6 +111,12 @@ function statusOf(parts: Parts): AgentStatus {
     ],
   };
 }
+
+const dumpFailure = ({ key, since, ...rest }: StandingFailure): FailureDump => ({
+  ...rest,
+  service: key,
+  since: new Date(since).toISOString(),
+});
 
 function cgroupProblems({ config, cgroupPath }: Parts) {
   const message = strayCgroup(cgroupPath, config.cgroupPath !== undefined);
