@@ -42,8 +42,8 @@ const NOTHING: CompileResult = {
 
 /**
  * What the kernel should hold for one Service, by KP-02, KP-03, KP-10 to KP-13 and KP-20 to KP-25,
- * less its ClusterIPs that the node itself has (PF-45), from all of its EndpointSlices. Depends on nothing else: whatever cannot be programmed is a
- * problem of the result and never an exception.
+ * from all of its EndpointSlices, less its ClusterIPs that the node itself has (PF-45). Whatever
+ * cannot be programmed is a problem of the result and never an exception.
  */
 export function compileService(
   service: Service,
