@@ -1,7 +1,11 @@
 import type { Surroundings } from "./surroundings.ts";
 
-/** The addresses on it are the Services' of a kube-proxy in IPVS mode. */
-export const ipvsDevice = "kube-ipvs0";
+/** Their addresses are the Services': of kube-proxy in IPVS mode, and of kube-router. */
+const ipvsDevices: ReadonlySet<string> = new Set(["kube-ipvs0", "kube-dummy-if"]);
+
+/** Whether a device is a proxy's, live or left, that serves by IPVS and gives it all ClusterIPs. */
+export const isIpvsDevice = (name: string | undefined): boolean =>
+  name !== undefined && ipvsDevices.has(name);
 
 /**
  * The addresses that devices of this node have, with the name of one that has it each: what is sent
@@ -11,7 +15,7 @@ export function boundAddressesOf({ links, addresses }: Surroundings): ReadonlyMa
   const names = new Map(links.map(({ index, name }) => [index, name]));
   const bound = addresses.flatMap(({ address, device, scope }) => {
     const name = names.get(device);
-    const isOwned = scope === "global" && name !== undefined && name !== ipvsDevice;
+    const isOwned = scope === "global" && name !== undefined && !isIpvsDevice(name);
     return isOwned ? [[address, name] as const] : [];
   });
   return new Map(bound);

@@ -1,6 +1,6 @@
 import type { IpFamily } from "../model/address.ts";
 import { familyOf } from "../model/ip.ts";
-import { ipvsDevice } from "./bound.ts";
+import { isIpvsDevice } from "./bound.ts";
 import type { InterfaceAddress } from "./interface_address.ts";
 import { contains } from "./prefix.ts";
 import type { NodePortAddresses } from "./settings.ts";
@@ -48,7 +48,7 @@ export function nodeAddressesOf(
   const nodePort = new Map<string, boolean>(loopbacks.map((it) => [it, atLoopback(it)]));
   for (const address of around.addresses) {
     if (address.scope !== "global") continue;
-    const isChosen = names.get(address.device) !== ipvsDevice && isWanted(address, wanted);
+    const isChosen = !isIpvsDevice(names.get(address.device)) && isWanted(address, wanted);
     nodePort.set(address.address, isChosen || nodePort.get(address.address) === true);
   }
   if (wanted.primary) for (const address of Object.values(primary)) nodePort.set(address, true);

@@ -5,7 +5,10 @@ import type { Surroundings } from "../../agent/network/surroundings.ts";
 import { address, around, link, route, settings } from "./surroundings.ts";
 
 const parts: Partial<Surroundings> = {
-  links: [link(2, "eth0"), link(3, "eth1"), link(4, "kube-ipvs0", { kind: "dummy" })],
+  links: [
+    ...[link(2, "eth0"), link(3, "eth1")],
+    ...[link(4, "kube-ipvs0", { kind: "dummy" }), link(6, "kube-dummy-if", { kind: "dummy" })],
+  ],
   addresses: [
     address(1, "127.0.0.1/8", { scope: "host" }),
     address(2, "192.168.1.5/24"),
@@ -14,6 +17,7 @@ const parts: Partial<Surroundings> = {
     address(3, "10.7.0.5/16"),
     address(3, "fd00:7::5/64"),
     address(4, "10.96.0.1/32"),
+    address(6, "10.96.0.2/32"),
   ],
   routes: [
     route(3, "0.0.0.0/0", "10.7.0.1", 200),
@@ -48,7 +52,7 @@ describe("NodePorts answer (KP-26, KP-27)", () => {
     expect(answering("primary", { nodeAddresses })).toEqual(["fd00:1::5", "203.0.113.9"]);
   });
 
-  it("at all addresses but the loopback's and those of IPVS", () => {
+  it("at all addresses but the loopback's and those of IPVS proxies", () => {
     expect(answering("all")).toEqual(["192.168.1.5", "fd00:1::5", "10.7.0.5", "fd00:7::5"]);
   });
 
@@ -91,10 +95,11 @@ it("every address of the node is known as its own, so that nothing to it is drop
     "10.7.0.5",
     "fd00:7::5",
     "10.96.0.1",
+    "10.96.0.2",
   ]);
 });
 
-it("what devices of the node have is bound, but for the Services' addresses of IPVS (PF-45)", () => {
+it("what devices of the node have is bound, but for the Services' addresses of IPVS proxies (PF-45)", () => {
   const more = {
     links: [...(parts.links ?? []), link(5, "nodelocaldns", { kind: "dummy" })],
     addresses: [
