@@ -32,6 +32,7 @@ import {
   type SyncStatus,
 } from "./serve/dump.ts";
 import { readinessOf } from "./serve/readiness.ts";
+import { systemClock } from "./sources/clock.ts";
 import type { Source } from "./sources/source.ts";
 
 /** The parts of a running agent. */
@@ -80,7 +81,7 @@ function statusOf(parts: Parts): AgentStatus {
   const { failures, problems } = loop.status();
   const sourceStatus = source.status();
   const facts = {
-    source: dumpSource(sourceStatus, Date.now()),
+    source: dumpSource(sourceStatus, systemClock.now()),
     datapath: datapathStatus(parts),
     sync: syncStatus(parts),
     probe: probeStatus(parts),
