@@ -30,14 +30,19 @@ export function auditorOf(audited: Audited, log: Log): Auditor {
     ],
     scheduler: systemScheduler,
     periodMilliseconds: periodSeconds * 1000,
-    onRepair: (it) => tell(it, log),
+    onRepairs: (found) => tellRepairs(found, log),
     onFailure: (error) => log.warn("an audit of the maps was broken off", { error }),
   });
 }
 
-function tell({ map, target, message }: Discrepancy, log: Log): void {
-  log.warn(`somebody else wrote to the map ${map}, which is mended: ${target}: ${message}`, {
-    map,
-    target,
-  });
+/** Of a map that somebody has emptied, each entry would be a line. */
+const NAMED_AT_MOST = 20;
+
+export function tellRepairs(found: readonly Discrepancy[], log: Log): void {
+  for (const { map, target, message } of found.slice(0, NAMED_AT_MOST)) {
+    const text = `somebody else wrote to the map ${map}, which is mended: ${target}: ${message}`;
+    log.warn(text, { map, target });
+  }
+  const more = found.length - NAMED_AT_MOST;
+  if (more > 0) log.warn(`somebody else wrote to the maps ${more} times more, all mended`);
 }

@@ -52,6 +52,23 @@ export class RunAllocator {
     this.#free += this.#set(1, this.#order, 0, offset, end, true);
   }
 
+  /** Whether none of these entries is free. */
+  isTaken(offset: number, count: number): boolean {
+    return this.#isTaken(1, this.#order, 0, offset, offset + count);
+  }
+
+  #isTaken(node: number, order: number, start: number, from: number, to: number): boolean {
+    const size = 2 ** order;
+    const largest = this.#at(node);
+    if (to <= start || from >= start + size || largest === 0) return true;
+    if (largest === order + 1) return false;
+    const half = start + size / 2;
+    return (
+      this.#isTaken(2 * node, order - 1, start, from, to) &&
+      this.#isTaken(2 * node + 1, order - 1, half, from, to)
+    );
+  }
+
   /** Of two nodes, the one with the smaller block that is still large enough. */
   #tighter(left: number, right: number, wanted: number): number {
     const a = this.#at(left);

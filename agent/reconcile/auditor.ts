@@ -8,8 +8,8 @@ export interface AuditorOptions {
   readonly others: readonly (() => readonly Discrepancy[])[];
   readonly scheduler: Scheduler;
   readonly periodMilliseconds: number;
-  /** Told of each difference that was found and mended. */
-  readonly onRepair: (found: Discrepancy) => void;
+  /** Told of the differences that were found and mended together. */
+  readonly onRepairs: (found: readonly Discrepancy[]) => void;
   /** Told why an audit could not be brought to its end. */
   readonly onFailure: (error: unknown) => void;
 }
@@ -94,11 +94,10 @@ export class Auditor {
   }
 
   #end(mended: readonly Discrepancy[], rounds: number): void {
-    const { others, scheduler, onRepair } = this.#options;
-    for (const found of [...mended, ...others.flatMap((audit) => audit())]) {
-      this.#repairs[found.map]++;
-      onRepair(found);
-    }
+    const { others, scheduler, onRepairs } = this.#options;
+    const all = [...mended, ...others.flatMap((audit) => audit())];
+    for (const { map } of all) this.#repairs[map]++;
+    if (all.length > 0) onRepairs(all);
     this.#audits++;
     this.#lastAt = scheduler.now();
     if (mended.length > 0 && rounds > 0) this.#soon(() => this.#begin(rounds));

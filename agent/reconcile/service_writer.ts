@@ -98,14 +98,17 @@ export class ServiceWriter {
   }
 
   /**
-   * Lets the service refuse until it is placed, where its slices hold another's backends: they are
-   * not its to choose, nor the slots to give back.
+   * Lets the service refuse until it is placed, where its slices hold another's backends, or slots
+   * that nobody was given: they are not its to choose, nor the slots to give back.
    */
   withdraw(service: number): void {
     const { backends, services } = this.#maps;
+    const { runs } = this.#space;
+    const isGiven = ({ offset, count }: Slice): boolean => runs.isTaken(offset, count);
     const isForeign = (index: number | undefined): boolean =>
       index === undefined || (index < backends.length && backends.flags(index) !== 0);
-    if (!liveBackends(this.#maps, service).strays.some(isForeign)) return;
+    const hasForeign = liveBackends(this.#maps, service).strays.some(isForeign);
+    if (!hasForeign && slicesOf(this.#maps, service).every(isGiven)) return;
     services.setCluster(service, 0n);
     services.setLocal(service, 0n);
   }

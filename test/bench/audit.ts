@@ -65,7 +65,7 @@ async function audited(loop: Loop): Promise<Turns> {
     others: [],
     scheduler: systemScheduler,
     periodMilliseconds: 0,
-    onRepair: () => {},
+    onRepairs: () => {},
     onFailure: (error) => {
       throw error;
     },

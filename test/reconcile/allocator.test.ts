@@ -130,6 +130,9 @@ describe("the run allocator", () => {
             allocator.release(run.offset, run.count);
           }
           expect(allocator.free).toBe(owner.filter((each) => each === -1).length);
+          const from = free % 300;
+          const asked = owner.subarray(from, from + count);
+          expect(allocator.isTaken(from, asked.length)).toBe(!asked.includes(-1));
         }
         for (const { offset, count } of runs) allocator.release(offset, count);
         expect(allocator.free).toBe(300);

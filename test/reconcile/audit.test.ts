@@ -230,6 +230,14 @@ const arrays: readonly Damage[] = [
     found: [misplaced],
   },
   {
+    what: "a slice of all the slots that are free",
+    plant: ({ twin }) => {
+      twin.slots.fill(backendOf(twin), 7);
+      twin.services.setLocal(DATABASE, packSlice({ offset: 7, count: 57 }));
+    },
+    found: [misplaced],
+  },
+  {
     what: "session affinity that nobody asked for",
     plant: ({ twin }) => twin.services.setAffinitySeconds(DATABASE, 99),
     found: [misplaced],
@@ -363,7 +371,7 @@ describe("an audit", () => {
       others: [],
       scheduler,
       periodMilliseconds: 600_000,
-      onRepair: () => {},
+      onRepairs: () => {},
       onFailure: (error) => failures.push(error),
     });
     auditor.start();
@@ -394,7 +402,7 @@ describe("an audit", () => {
       others: [],
       scheduler,
       periodMilliseconds: 600_000,
-      onRepair: () => {},
+      onRepairs: () => {},
       onFailure: (error) => failures.push(error),
     });
     auditor.start();

@@ -46,7 +46,11 @@ export class AuditStage {
       others: [],
       scheduler: rig.scheduler,
       periodMilliseconds: PERIOD,
-      onRepair: ({ map, target, message }) => this.found.push(`${map}: ${target}: ${message}`),
+      onRepairs: (found) => {
+        for (const { map, target, message } of found) {
+          this.found.push(`${map}: ${target}: ${message}`);
+        }
+      },
       onFailure: (error) => this.found.push(String(error)),
     });
   }
