@@ -4,7 +4,7 @@ import type { Log } from "./log.ts";
 import type { SourceEvent } from "./model/event.ts";
 import { Backlog } from "./serve/backlog.ts";
 import type { AgentView } from "./serve/dump.ts";
-import { type Failure, type HealthState, livez, type NodeState } from "./serve/health.ts";
+import { type Failure, type HealthState, healthz, type NodeState } from "./serve/health.ts";
 import { type HealthCheckProblem, HealthCheckServers } from "./serve/health_check_servers.ts";
 import { serveHealth } from "./serve/health_server.ts";
 import { HealthTracker } from "./serve/health_tracker.ts";
@@ -120,7 +120,7 @@ function healthChecksOf(
   health: () => HealthState,
   onProblem: (problem: HealthCheckProblem) => void,
 ): HealthCheckServers {
-  const healthy = () => livez(health(), Date.now()).healthy;
+  const healthy = () => healthz(health(), Date.now()).healthy;
   return new HealthCheckServers({ addresses: [], healthy, onProblem });
 }
 

@@ -100,8 +100,8 @@ static __always_inline bool is_connect(enum hook hook)
 
 /*
  * A VIP at a port that nobody serves and a ClusterIP that no Service has are refused (KP-31), and so
- * is who is outside the source ranges: kube-proxy drops the latter two, but a socket can only be answered, and an answer now is better than a
- * timeout.
+ * is who is outside the source ranges: kube-proxy drops the latter two, but a socket can only be
+ * answered, and an answer now is better than a timeout.
  */
 static __always_inline enum verdict find_admitted(struct bpf_sock_addr *ctx, enum hook hook,
 						  struct endpoint *at, struct found *found)

@@ -165,6 +165,30 @@ describe("the probe", () => {
     expect((await healthz()).status).toBe(200);
   });
 
+  it("turns a healthCheckNodePort 503 at once, and a Node that leaves does not (KP-40, PF-06)", async () => {
+    const port = await freePort();
+    const local = endpoint("10.0.0.1", { nodeName: "here" });
+    tell({ ...web, service: balancerAt(port) }, changed({ endpoints: [local] }), ...start.slice(1));
+    await rig.settle();
+    const status = async () => (await fetch(`http://127.0.0.1:${port}/`)).status;
+    await until(
+      () =>
+        status().then(
+          (it) => it === 200,
+          () => false,
+        ),
+      {
+        deadlineMs: 5_000,
+        describe: "the health check server",
+      },
+    );
+    fail();
+    expect(await status()).toBe(503);
+    probed = ok;
+    tell({ kind: "node", node: { name: "here", zone: undefined, addresses: [], leaving: true } });
+    expect(await status()).toBe(200);
+  });
+
   it.each(["starting", "off"] as const)(
     "says nothing of health while it is %s (PF-06)",
     async (state) => {
@@ -174,6 +198,15 @@ describe("the probe", () => {
     },
   );
 });
+
+/** Under externalTrafficPolicy Local. */
+const balancerAt = (healthCheckNodePort: number) =>
+  ({
+    ...web.service,
+    type: "LoadBalancer",
+    externalTrafficPolicy: "Local",
+    healthCheckNodePort,
+  }) as const;
 
 const start = [web, synced("services"), synced("endpointslices"), synced("nodes")] as const;
 const changed = (given: Parameters<typeof sliceOf>[0] = {}): SourceEvent => ({
@@ -282,13 +315,7 @@ describe("events", () => {
     const taken = createServer().listen(0);
     await once(taken, "listening");
     const { port } = taken.address() as AddressInfo;
-    const balancer = {
-      ...web.service,
-      type: "LoadBalancer",
-      externalTrafficPolicy: "Local",
-      healthCheckNodePort: port,
-    } as const;
-    tell({ ...web, service: balancer }, ...start.slice(1));
+    tell({ ...web, service: balancerAt(port) }, ...start.slice(1));
     await rig.settle();
     await until(() => recorded.length > 0, { deadlineMs: 5_000, describe: "an event" });
     expect(recorded).toEqual([
