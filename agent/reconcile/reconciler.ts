@@ -5,21 +5,19 @@ import type { ServiceMaps } from "../datapath/maps.ts";
 import { protocolNumber } from "../datapath/protocol.ts";
 import { type Adopted, adoptMaps, type Finding } from "./adopt.ts";
 import { scanMaps } from "./audit_scan.ts";
-import { writeBatches } from "./batch.ts";
-import { type Discrepancy, discrepancies, type Readopted } from "./discrepancy.ts";
+import { discrepancies, type Readopted } from "./discrepancy.ts";
 import { mapFull, type ServiceFailure, stillHeld, writeFailed } from "./failure.ts";
 import { isLimited, sameValue, type WantedFrontend, wantedFrontends } from "./frontend_value.ts";
 import { type FrontendReport, FrontendWriter } from "./frontend_writer.ts";
 import { joinWaiting } from "./join_waiting.ts";
+import { clearNames, restoreNames, writeNames } from "./name_map.ts";
 import { type Retired, Retirement } from "./retirement.ts";
 import { type ApplyResult, type Placed, Round } from "./round.ts";
 import { ServiceCidrTable } from "./service_cidr_table.ts";
-import { nameOf, nameOfKey, noName } from "./service_name.ts";
 import { ServiceWriter } from "./service_writer.ts";
 import { Unfinished } from "./unfinished.ts";
 import { type Usage, usageOf } from "./usage.ts";
 import { addWrites, noWrites, type Writes } from "./writes.ts";
-import { wrongNames } from "./wrong_names.ts";
 
 interface Starved {
   readonly key: string;
@@ -239,7 +237,7 @@ export class Reconciler {
    */
   readopt(misplaced: readonly string[]): Readopted {
     const before = { adopted: this.#adopted, serviceCidrs: this.#serviceCidrs };
-    const names = this.#restoreNames();
+    const names = restoreNames(this.#maps, this.#adopted.table);
     for (const key of misplaced) {
       const service = this.#adopted.table.index(key);
       if (service !== undefined) this.#services.withdraw(service);
@@ -269,25 +267,6 @@ export class Reconciler {
     this.#retirement.start();
     const result = this.#end(round);
     return { ...result, retiredUdp: result.retiredUdp || hadOrphans };
-  }
-
-  #restoreNames(): readonly Discrepancy[] {
-    const { table } = this.#adopted;
-    const wrong = wrongNames(this.#maps, table);
-    writeBatches(
-      wrong,
-      (batch) =>
-        this.#maps.names.update(
-          batch.map(({ index, key, port }) => [index, nameOfKey(key, port) ?? noName]),
-        ),
-      () => undefined,
-      () => undefined,
-    );
-    return wrong.map(({ index, key }) => ({
-      map: "service_names",
-      target: key === "" ? `service_names[${index}]` : key,
-      message: "its name was not the one that was written",
-    }));
   }
 
   #desired(): readonly DesiredService[] {
@@ -357,17 +336,11 @@ export class Reconciler {
    * written keeps nobody from being served: a restart would then give the Service another index.
    */
   #writeNames(placed: readonly Placed[], round: Round): void {
-    const { table } = this.#adopted;
-    writeBatches(
-      placed.filter(({ service, desired }) => table.namedPort(service) !== desired.port),
-      (batch) =>
-        this.#maps.names.update(batch.map(({ service, desired }) => [service, nameOf(desired)])),
-      ({ key, service, desired }) => {
-        table.setNamedPort(service, desired.port);
-        round.written("names", key);
-      },
-      ({ key, desired }, error) => this.#fail(this.#writeFailure(key, error), desired, round),
-    );
+    writeNames(this.#maps, this.#adopted.table, placed, {
+      written: ({ key }) => round.written("names", key),
+      failed: ({ key, desired }, error) =>
+        this.#fail(this.#writeFailure(key, error), desired, round),
+    });
   }
 
   #writeFrontends(
@@ -394,16 +367,14 @@ export class Reconciler {
       if (frontend !== undefined) this.#fail(stillHeld(key, frontend), undefined, round);
       return frontend === undefined && this.#frontends.forget(service, report);
     });
-    writeBatches(
-      unreachable.filter(([, service]) => service < this.#maps.services.length),
-      (batch) => this.#maps.names.update(batch.map(([, service]) => [service, noName])),
-      ([key, service]) => {
+    const named = unreachable.filter(([, service]) => service < this.#maps.services.length);
+    clearNames(this.#maps, table, named, {
+      written: ([key, service]) => {
         round.written("names", key);
-        table.setNamedPort(service, 0);
         this.#clear(key, service, round);
       },
-      ([key], error) => this.#fail(this.#writeFailure(key, error), undefined, round),
-    );
+      failed: ([key], error) => this.#fail(this.#writeFailure(key, error), undefined, round),
+    });
     for (const [, service] of unreachable) {
       if (service >= this.#maps.services.length) table.remove(service);
     }
