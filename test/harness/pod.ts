@@ -1,9 +1,7 @@
 import { dirname, join } from "node:path";
 import { makeCgroup, removeCgroup } from "./cgroup.ts";
-import type { Child, Finished } from "./child.ts";
 import { addresses, deleteNetns, ip, makeNetns } from "./netns.ts";
-import { type ProcessOptions, runIn, startIn } from "./place.ts";
-import { type ServeOptions, type ServerPorts, serve } from "./serve.ts";
+import { PodPlace } from "./pod_place.ts";
 
 export type { ServerPorts } from "./serve.ts";
 
@@ -32,7 +30,7 @@ export interface PodSpec {
 }
 
 /** A pod: a network namespace behind a veth pair, and a cgroup below its node's. */
-export class TestPod implements AsyncDisposable {
+export class TestPod extends PodPlace implements AsyncDisposable {
   readonly name: string;
   readonly node: PodHost;
   readonly netns: string;
@@ -41,6 +39,7 @@ export class TestPod implements AsyncDisposable {
   readonly ip6: string;
 
   private constructor(spec: PodSpec) {
+    super();
     this.name = spec.name;
     this.node = spec.node;
     this.netns = `${spec.node.netns}-${spec.name}`;
@@ -58,23 +57,6 @@ export class TestPod implements AsyncDisposable {
     await ip([...hostLines(spec, pod.netns)], spec.node.netns);
     await ip([...podLines(spec)], pod.netns);
     return pod;
-  }
-
-  start(command: string, args: readonly string[], options: ProcessOptions = {}): Child {
-    return startIn(this, command, args, options);
-  }
-
-  /** Runs a process in the pod to its end, whatever the exit code. */
-  run(command: string, args: readonly string[], options: ProcessOptions = {}): Promise<Finished> {
-    return runIn(this, command, args, options);
-  }
-
-  /**
-   * Starts a server that answers with the pod's name and the client's address, and then echoes.
-   * Resolves once it listens.
-   */
-  serve(ports: ServerPorts, options: ServeOptions = {}): Promise<Child> {
-    return serve(this, ports, options);
   }
 
   /** Ends the pod's processes and removes its namespace. Its name may be used again. */

@@ -6,36 +6,18 @@ import { Twin } from "../../agent/datapath/twin.ts";
 import type { AgentEvent } from "../../agent/events/event.ts";
 import { LatencyWindow } from "../../agent/latency.ts";
 import { createLog } from "../../agent/log.ts";
-import type { Resource, SourceEvent } from "../../agent/model/event.ts";
+import type { SourceEvent } from "../../agent/model/event.ts";
 import { type Observers, observe } from "../../agent/observe.ts";
 import type { ProbeReport } from "../../agent/probe/probe.ts";
 import type { Parts } from "../../agent/view.ts";
 import { until } from "../harness/until.ts";
 import { endpoint, slice as sliceOf } from "../model/objects.ts";
 import { AgentRig } from "../reconcile/agent_rig.ts";
+import { service, synced } from "../reconcile/events.ts";
 import { view } from "./fixture.ts";
 
 const capacity = { services: 64, backends: 64, slots: 64, frontends: 64 };
-const synced = (resource: Resource): SourceEvent => ({ kind: "synced", resource });
-const web = {
-  kind: "service",
-  service: {
-    namespace: "default",
-    name: "web",
-    type: "ClusterIP",
-    clusterIPs: ["10.96.0.10"],
-    ports: [{ name: "", protocol: "TCP", port: 80, nodePort: 0 }],
-    externalIPs: [],
-    loadBalancerIPs: [],
-    internalTrafficPolicy: "Cluster",
-    externalTrafficPolicy: "Cluster",
-    affinityTimeoutSeconds: 0,
-    loadBalancerSourceRanges: [],
-    healthCheckNodePort: 0,
-    algorithm: "random",
-    weights: new Map(),
-  },
-} satisfies SourceEvent;
+const web = service("web", "10.96.0.10");
 
 const ok: ProbeReport = {
   state: "ok",
@@ -168,7 +150,7 @@ describe("the probe", () => {
   it("turns a healthCheckNodePort 503 at once, and a Node that leaves does not (KP-40, PF-06)", async () => {
     const port = await freePort();
     const local = endpoint("10.0.0.1", { nodeName: "here" });
-    tell({ ...web, service: balancerAt(port) }, changed({ endpoints: [local] }), ...start.slice(1));
+    tell(balancerAt(port), changed({ endpoints: [local] }), ...start.slice(1));
     await rig.settle();
     const status = async () => (await fetch(`http://127.0.0.1:${port}/`)).status;
     await until(
@@ -201,12 +183,11 @@ describe("the probe", () => {
 
 /** Under externalTrafficPolicy Local. */
 const balancerAt = (healthCheckNodePort: number) =>
-  ({
-    ...web.service,
+  service("web", "10.96.0.10", {
     type: "LoadBalancer",
     externalTrafficPolicy: "Local",
     healthCheckNodePort,
-  }) as const;
+  });
 
 const start = [web, synced("services"), synced("endpointslices"), synced("nodes")] as const;
 const changed = (given: Parameters<typeof sliceOf>[0] = {}): SourceEvent => ({
@@ -304,8 +285,8 @@ describe("events", () => {
 
   it("tell of source ranges that are none (KP-24)", async () => {
     const loadBalancerSourceRanges = ["10.0.0.0/8", "nonsense"];
-    const balancer = { ...web.service, type: "LoadBalancer", loadBalancerSourceRanges } as const;
-    tell({ ...web, service: balancer }, ...start.slice(1));
+    const more = { type: "LoadBalancer", loadBalancerSourceRanges } as const;
+    tell(service("web", "10.96.0.10", more), ...start.slice(1));
     await rig.settle();
     expect(reasons()).toEqual(["web InvalidSourceRange"]);
     expect(recorded[0]?.note).toContain("nonsense");
@@ -315,7 +296,7 @@ describe("events", () => {
     const taken = createServer().listen(0);
     await once(taken, "listening");
     const { port } = taken.address() as AddressInfo;
-    tell({ ...web, service: balancerAt(port) }, ...start.slice(1));
+    tell(balancerAt(port), ...start.slice(1));
     await rig.settle();
     await until(() => recorded.length > 0, { deadlineMs: 5_000, describe: "an event" });
     expect(recorded).toEqual([
